@@ -1,0 +1,124 @@
+/**
+ * Builds graphs. Equations are hash-consed: the same primitive on the same atoms with the same
+ * parameters is one equation, which is common-subexpression elimination for free.
+ *
+ * The builder in use is ambient: primitives' rules and the functions in src/prims call `bind`, which
+ * adds to the innermost builder.
+ */
+import type { Aval } from "../core/aval.js";
+import { aval, showAval } from "../core/aval.js";
+import type { DType } from "../core/dtype.js";
+import { DawngradError } from "../core/errors.js";
+import { type Atom, type Eqn, Graph, Lit, Var } from "./graph.js";
+import type { Primitive } from "./primitive.js";
+import { paramsKey } from "./print.js";
+
+export class Builder {
+  readonly inputs: Var[] = [];
+  readonly eqns: Eqn[] = [];
+  readonly parent: Builder | undefined;
+  /** False once the builder's function has returned: tracers that outlive it have leaked. */
+  open = true;
+  readonly #memo = new Map<string, readonly Atom[]>();
+  readonly #ids = new Map<Var, number>();
+
+  constructor(parent?: Builder) {
+    this.parent = parent;
+  }
+
+  input(a: Aval): Var {
+    const v = new Var(a);
+    this.inputs.push(v);
+    this.#ids.set(v, this.#ids.size);
+    return v;
+  }
+
+  owns(v: Var): boolean {
+    return this.#ids.has(v);
+  }
+
+  #keyOf(x: Atom, prim: Primitive): string {
+    if (x instanceof Lit) return litKey(x);
+    const id = this.#ids.get(x);
+    if (id === undefined) {
+      throw new DawngradError(
+        `internal: ${prim.name} got a variable ${showAval(x.aval)} of another graph`,
+      );
+    }
+    return `v${id}`;
+  }
+
+  add(prim: Primitive, inputs: readonly Atom[], params: object): readonly Atom[] {
+    const outAvals = prim.aval(
+      inputs.map((x) => x.aval),
+      params,
+    );
+    const simpler = prim.simplify?.(inputs, params);
+    if (simpler) return simpler;
+    const key = `${prim.name} ${inputs.map((x) => this.#keyOf(x, prim)).join(",")} ${paramsKey(params)}`;
+    if (!prim.effects) {
+      const have = this.#memo.get(key);
+      if (have) return have;
+    }
+    const outputs = outAvals.map((a) => new Var(a));
+    for (const v of outputs) this.#ids.set(v, this.#ids.size);
+    this.eqns.push({ prim, inputs, params, outputs });
+    if (!prim.effects) this.#memo.set(key, outputs);
+    return outputs;
+  }
+
+  build(outputs: readonly Atom[]): Graph {
+    return new Graph([...this.inputs], [...this.eqns], [...outputs]);
+  }
+}
+
+const litKey = (x: Lit): string =>
+  `${x.aval.dtype}:${Object.is(x.value, -0) ? "-0" : String(x.value)}`;
+
+let active: Builder | undefined;
+
+/** The innermost builder, or undefined outside every trace. */
+export const currentBuilder = (): Builder | undefined => active;
+
+/** Run `f` with `builder` innermost. Restores the previous one whatever happens. */
+export function withBuilder<T>(builder: Builder, f: () => T): T {
+  const before = active;
+  active = builder;
+  try {
+    return f();
+  } finally {
+    active = before;
+  }
+}
+
+/** Add an equation to the innermost builder. */
+export function bind<P extends object>(
+  prim: Primitive<P>,
+  inputs: readonly Atom[],
+  params: P,
+): readonly Atom[] {
+  if (!active) throw new DawngradError(`internal: ${prim.name} was bound outside a trace`);
+  return active.add(prim as Primitive, inputs, params);
+}
+
+/** `bind` for primitives with one output. */
+export function bind1<P extends object>(
+  prim: Primitive<P>,
+  inputs: readonly Atom[],
+  params: P,
+): Atom {
+  return bind(prim, inputs, params)[0]!;
+}
+
+/** A scalar constant of the given dtype. */
+export const lit = (value: number, dtype: DType): Lit => new Lit(aval([], dtype), value);
+
+/** Build a graph from a function of atoms. */
+export function buildGraph(
+  inputs: readonly Aval[],
+  f: (inputs: readonly Var[]) => readonly Atom[],
+): Graph {
+  const b = new Builder(active);
+  const vars = inputs.map((a) => b.input(a));
+  return withBuilder(b, () => b.build(f(vars)));
+}

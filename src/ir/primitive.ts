@@ -1,0 +1,148 @@
+/**
+ * The one record that defines a primitive. Every pass works from the record: its `kind`, its rules
+ * and its declared properties, never its name. See CONTRIBUTING.md for the recipe.
+ */
+import type { Aval } from "../core/aval.js";
+import type { NdArray } from "../core/ndarray.js";
+import type { Atom } from "./graph.js";
+import type { Idx, ViewExpr } from "./index-expr.js";
+
+/**
+ * - `elementwise`: every input and output has the same shape; element i depends on elements i.
+ * - `view`: an output element is one element of one operand, or a function of its own position;
+ *   `view` says which.
+ * - `reduce`: combines the elements along `params.axes` of every input; the axes disappear.
+ * - `contract`: sums products over contracted axes (dotGeneral, convolutions); has templates.
+ * - `opaque`: defined on the device by its `lower` rule in terms of other primitives.
+ */
+export type Kind = "elementwise" | "view" | "reduce" | "contract" | "opaque";
+
+export interface JvpArgs<P> {
+  readonly primals: readonly Atom[];
+  /** null is a tangent known to be zero. At least one is not null. */
+  readonly tangents: readonly (Atom | null)[];
+  /** The primal outputs, already bound. */
+  readonly outputs: readonly Atom[];
+  readonly params: P;
+}
+
+export interface TransposeArgs<P> {
+  /** Cotangents of the outputs; null is zero. At least one is not null. */
+  readonly cotangents: readonly (Atom | null)[];
+  /** The operands: null where the equation is linear in it, else its value. */
+  readonly inputs: readonly (Atom | null)[];
+  readonly avals: readonly Aval[];
+  readonly params: P;
+}
+
+export interface BatchArgs<P> {
+  readonly inputs: readonly Atom[];
+  /** Whether each input carries the lane axis, always axis 0. At least one does. */
+  readonly mapped: readonly boolean[];
+  readonly size: number;
+  readonly params: P;
+}
+
+/** What an elementwise rule may ask of the kernel that it is written into. */
+export interface EmitContext {
+  /** Lanes of the WGSL value: 1 for `f32`, 4 for `vec4f`. Expressions must work for both. */
+  readonly width: 1 | 4;
+  /** The WGSL type of a dtype at this width: f32/vec4f, i32/vec4i, u32/vec4u, bool/vec4<bool>. */
+  type(dtype: Aval["dtype"]): string;
+  /** A constant of this dtype at this width; infinities and NaN arrive through a uniform. */
+  constant(value: number, dtype: Aval["dtype"]): string;
+  /** Bind an expression to a name, so that it is evaluated once. */
+  let(type: string, expression: string): string;
+  /**
+   * Declare a WGSL function once per module. `code` receives a function that maps a scalar type to
+   * the type at this width and the function's unique name; call the name that is returned.
+   */
+  helper(name: string, code: (type: (scalar: string) => string, name: string) => string): string;
+}
+
+export interface EmitArgs<P> {
+  /** WGSL expressions of the inputs (already parenthesised or names; bool is WGSL bool). */
+  readonly args: readonly string[];
+  readonly inputs: readonly Aval[];
+  readonly outputs: readonly Aval[];
+  readonly params: P;
+  readonly ctx: EmitContext;
+}
+
+export interface ViewArgs<P> {
+  /** Position in the output, one expression an axis. */
+  readonly index: readonly Idx[];
+  readonly inputs: readonly Aval[];
+  readonly output: Aval;
+  readonly params: P;
+}
+
+/** A reduction over `params.axes`: an identity element and an associative, commutative combine. */
+export interface ReduceSpec {
+  /** The identity for a dtype, as a JavaScript number (may be infinite). */
+  identity(dtype: Aval["dtype"]): number;
+  /** WGSL that combines two values. */
+  combine(a: string, b: string, dtype: Aval["dtype"], ctx: EmitContext): string;
+  /** WGSL subgroup builtin that does the same, where one exists (subgroupAdd, ...). */
+  readonly subgroup?: string;
+}
+
+/**
+ * How far one evaluation on the device may be from the f64 reference, given the same f32 inputs:
+ * `ulp` relative units in the last place of the result (2^-23 each), `abs` an absolute term; both
+ * add up. From WGSL's accuracy table, or from the algorithm that we emit. Reductions and
+ * contractions multiply `ulp` by the square root of the number of terms, relative to the sum of
+ * the terms' absolute values.
+ */
+export interface ErrorBound {
+  readonly ulp: number;
+  readonly abs?: number;
+}
+
+export interface Primitive<P extends object = object> {
+  readonly name: string;
+  readonly kind: Kind;
+
+  /** Output avals, or a ShapeError / DtypeError that names the operation. */
+  aval(inputs: readonly Aval[], params: P): readonly Aval[];
+
+  /** The f64 oracle, written for clarity, independent of the device rules. */
+  ref(inputs: readonly NdArray[], params: P, outputs: readonly Aval[]): NdArray[];
+
+  /**
+   * Tangents of the outputs (null = zero), built with primitives on atoms.
+   * Absent: the derivative is zero everywhere (integers, comparisons, floor, ...).
+   */
+  jvp?(args: JvpArgs<P>): readonly (Atom | null)[];
+
+  /** Cotangents of the inputs where `inputs[i]` is null. Present iff linear in some operand. */
+  transpose?(args: TransposeArgs<P>): readonly (Atom | null)[];
+
+  /** The same equation over a lane axis; every output carries the lane axis at 0. */
+  batch(args: BatchArgs<P>): readonly Atom[];
+
+  /** A simpler form, or null. Must keep values (NaN and signed zero included) and avals. */
+  simplify?(inputs: readonly Atom[], params: P): readonly Atom[] | null;
+
+  /** kind elementwise: WGSL for each output. */
+  emit?(args: EmitArgs<P>): readonly string[];
+  /** kind elementwise: rough cost in flops, 1 when absent; decides recompute or store. */
+  readonly cost?: number;
+  /** kind view: where an output element comes from. */
+  view?(args: ViewArgs<P>): ViewExpr;
+  /** kind reduce. */
+  readonly reduce?: ReduceSpec;
+  /** kind opaque: the same outputs from other primitives; runs at schedule time. */
+  lower?(inputs: readonly Atom[], params: P): readonly Atom[];
+
+  readonly error: ErrorBound;
+
+  /**
+   * Smallest distance of these inputs from a point where the primitive is not differentiable (or
+   * jumps); Infinity where it is smooth. Random tests discard cases near a kink.
+   */
+  kink?(inputs: readonly NdArray[], params: P): number;
+
+  /** Ordered, never merged, eliminated or rematerialised (debug.print). */
+  readonly effects?: boolean;
+}

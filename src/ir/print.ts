@@ -1,0 +1,102 @@
+/** Text of graphs: for people (`showGraph`) and as exact cache keys (`graphKey`). */
+import { showAval } from "../core/aval.js";
+import type { Atom, Graph, Lit, Var } from "./graph.js";
+
+const isLit = (x: Atom): x is Lit => "value" in x;
+
+const isGraph = (x: unknown): x is Graph =>
+  typeof x === "object" && x !== null && "eqns" in x && "inputs" in x && "outputs" in x;
+
+const graphKeys = new WeakMap<Graph, string>();
+
+/** A canonical text of the parameters of an equation; equal texts mean equal parameters. */
+export function paramsKey(params: unknown): string {
+  if (isGraph(params)) return `{${graphKey(params, true)}}`;
+  if (Array.isArray(params)) return `[${params.map(paramsKey).join(",")}]`;
+  if (typeof params === "object" && params !== null) {
+    const entries = Object.entries(params).filter(([, v]) => v !== undefined);
+    entries.sort(([a], [b]) => (a < b ? -1 : 1));
+    return `{${entries.map(([k, v]) => `${k}:${paramsKey(v)}`).join(",")}}`;
+  }
+  if (typeof params === "function") return `fn#${functionId(params)}`;
+  if (typeof params === "string") return JSON.stringify(params);
+  return Object.is(params, -0) ? "-0" : String(params);
+}
+
+// Functions in parameters (custom rules, callbacks) are equal only when identical.
+const functionIds = new WeakMap<object, number>();
+let nextFunctionId = 0;
+function functionId(f: object): number {
+  let id = functionIds.get(f);
+  if (id === undefined) {
+    id = nextFunctionId++;
+    functionIds.set(f, id);
+  }
+  return id;
+}
+
+/**
+ * The structure of a graph as text. Scalar constants appear by dtype only (their values are data),
+ * unless `values` is set. Two graphs with equal keys are the same program up to those constants,
+ * which `graphLits` lists in the same order.
+ */
+export function graphKey(graph: Graph, values = false): string {
+  if (!values) {
+    const have = graphKeys.get(graph);
+    if (have !== undefined) return have;
+  }
+  const ids = new Map<Var, number>();
+  const name = (x: Atom): string => {
+    if (isLit(x)) return values ? `${x.value}:${x.aval.dtype}` : `?${x.aval.dtype}`;
+    return String(ids.get(x));
+  };
+  const define = (v: Var): string => {
+    ids.set(v, ids.size);
+    return showAval(v.aval);
+  };
+  const lines = [graph.inputs.map(define).join(" ")];
+  for (const e of graph.eqns) {
+    const inputs = e.inputs.map(name).join(" ");
+    lines.push(
+      `${e.prim.name}${paramsKey(e.params)} ${inputs} : ${e.outputs.map(define).join(" ")}`,
+    );
+  }
+  lines.push(graph.outputs.map(name).join(" "));
+  const key = lines.join("\n");
+  if (!values) graphKeys.set(graph, key);
+  return key;
+}
+
+/** The scalar constants of a graph in the order of their appearance in `graphKey`. */
+export function graphLits(graph: Graph): Lit[] {
+  const out: Lit[] = [];
+  for (const e of graph.eqns) for (const x of e.inputs) if (isLit(x)) out.push(x);
+  for (const x of graph.outputs) if (isLit(x)) out.push(x);
+  return out;
+}
+
+const letters = (n: number): string =>
+  (n >= 26 ? letters(Math.floor(n / 26) - 1) : "") + String.fromCharCode(97 + (n % 26));
+
+/** Readable text, in the manner of a jaxpr. */
+export function showGraph(graph: Graph, indent = ""): string {
+  const ids = new Map<Var, string>();
+  const define = (v: Var): string => {
+    const n = letters(ids.size);
+    ids.set(v, n);
+    return `${n}:${showAval(v.aval)}`;
+  };
+  const name = (x: Atom): string => (isLit(x) ? `${x.value}:${x.aval.dtype}` : (ids.get(x) ?? "?"));
+  const showParam = (v: unknown): string =>
+    isGraph(v) ? `\n${showGraph(v, `${indent}    `)}` : paramsKey(v);
+  const lines = [`${indent}{ lambda ${graph.inputs.map(define).join(" ")} .`];
+  for (const e of graph.eqns) {
+    const params = Object.entries(e.params).filter(([, v]) => v !== undefined);
+    const shown =
+      params.length === 0 ? "" : `[${params.map(([k, v]) => `${k}=${showParam(v)}`).join(" ")}]`;
+    const inputs = e.inputs.map(name).join(" ");
+    lines.push(`${indent}  ${e.outputs.map(define).join(" ")} = ${e.prim.name}${shown} ${inputs}`);
+  }
+  lines.push(`${indent}  in (${graph.outputs.map(name).join(", ")}) }`);
+  return lines.join("\n");
+}
