@@ -1,0 +1,78 @@
+/**
+ * What choosing an adapter is about, in words that Node and the browser share: the choice that a
+ * caller makes, the drivers that were considered with the reason against each, and the device
+ * that came of it.
+ */
+
+/** What `init({ adapter })` takes. */
+export type AdapterChoice = "auto" | "hardware" | "software";
+
+/** What answers in the end. `software` is a system's software driver other than the two named. */
+export type Driver = "hardware" | "lavapipe" | "swiftshader" | "software";
+
+/** One driver that was considered, and why it was not used. */
+export interface Candidate {
+  readonly driver: Driver;
+  readonly used: boolean;
+  /** The adapter's own name where it is used, otherwise why it is not. */
+  readonly reason: string;
+  /** What would make it available, where something would. */
+  readonly advice?: string;
+}
+
+/** A device, with the instance that must outlive it and the story of how it was chosen. */
+export interface OpenedDevice {
+  readonly instance: GPU;
+  readonly adapter: GPUAdapter;
+  readonly device: GPUDevice;
+  readonly driver: Driver;
+  readonly candidates: readonly Candidate[];
+  /** True where completion is polled by `setImmediate` (Dawn in Node): see idle.ts. */
+  readonly polled: boolean;
+}
+
+/** Features that the generated code can make use of. */
+const wantedFeatures: readonly string[] = ["subgroups", "shader-f16", "timestamp-query"];
+
+/** Names by which software drivers call themselves: llvmpipe and lavapipe are Mesa's, WARP Windows'. */
+const softwareNames = /llvmpipe|lavapipe|swiftshader|softpipe|basic render|\bwarp\b/i;
+
+/** True for a driver that computes on the CPU. */
+export function isSoftware(info: GPUAdapterInfo): boolean {
+  const fallback = (info as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
+  return fallback || isSoftwareName(adapterName(info));
+}
+
+export function isSoftwareName(name: string): boolean {
+  return softwareNames.test(name);
+}
+
+/** Everything that an adapter says of itself, on one line. */
+export function adapterName(info: GPUAdapterInfo): string {
+  const parts = [info.vendor, info.architecture, info.device, info.description];
+  return parts.filter((part) => part !== undefined && part !== "").join(" ") || "unnamed adapter";
+}
+
+export function driverOf(info: GPUAdapterInfo): Driver {
+  if (!isSoftware(info)) return "hardware";
+  const name = adapterName(info);
+  if (/swiftshader/i.test(name)) return "swiftshader";
+  return /llvmpipe|lavapipe/i.test(name) ? "lavapipe" : "software";
+}
+
+/** A device with the wanted features that the adapter offers, and the adapter's own limits. */
+export function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  const requiredLimits: Record<string, number> = {};
+  // The limits are getters of the prototype, so Object.keys would see none of them.
+  for (const name in adapter.limits) {
+    const value = (adapter.limits as unknown as Record<string, unknown>)[name];
+    if (typeof value === "number") requiredLimits[name] = value;
+  }
+  return adapter.requestDevice({
+    label: "dawngrad",
+    requiredFeatures: wantedFeatures.filter((feature) =>
+      adapter.features.has(feature as GPUFeatureName),
+    ) as GPUFeatureName[],
+    requiredLimits,
+  });
+}
