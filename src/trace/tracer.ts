@@ -1,0 +1,148 @@
+/** Tracers: the values that a function sees while it is traced, and how they enter a builder. */
+import { type Aval, showAval } from "../core/aval.js";
+import { ConcretizationError, LeakedTracerError } from "../core/errors.js";
+import { Builder, currentBuilder, lit } from "../ir/builder.js";
+import { type Atom, Lit, type Var } from "../ir/graph.js";
+import { isTensor, Tensor, type TensorLike } from "./tensor.js";
+
+/** The builder of one trace, and the values from outside that the traced function used. */
+export class Trace extends Builder {
+  /** Name of the traced function, for errors. */
+  readonly label: string;
+  readonly captures: Tensor[] = [];
+  readonly #captured = new Map<Tensor | Var, Var>();
+
+  constructor(label: string, parent?: Builder) {
+    super(parent);
+    this.label = label;
+  }
+
+  /** The input of this graph that stands for an outer tensor or tracer. */
+  capture(x: Tensor): Atom {
+    const identity = x instanceof Tracer ? x.atom : x;
+    if (identity instanceof Lit) return identity;
+    let v = this.#captured.get(identity);
+    if (!v) {
+      v = this.input(x.aval);
+      this.#captured.set(identity, v);
+      this.captures.push(x);
+    }
+    return v;
+  }
+}
+
+let op = "an operation";
+
+/** Name of the user-level operation that is being traced, for errors and tracers' origins. */
+export const currentOp = (): string => op;
+
+/** Run `f` as the operation `name`, unless it is part of another operation already. */
+export function named<T>(name: string, f: () => T): T {
+  if (op !== "an operation") return f();
+  op = name;
+  try {
+    return f();
+  } finally {
+    op = "an operation";
+  }
+}
+
+/** Run `f` with no operation on record: user code inside a transform. */
+export function unnamed<T>(f: () => T): T {
+  const before = op;
+  op = "an operation";
+  try {
+    return f();
+  } finally {
+    op = before;
+  }
+}
+
+export class Tracer extends Tensor {
+  declare readonly __tensor: true;
+  readonly trace: Trace;
+  readonly atom: Atom;
+  readonly weak: boolean;
+  readonly origin: string;
+
+  constructor(trace: Trace, atom: Atom, weak: boolean, origin = op) {
+    super();
+    this.trace = trace;
+    this.atom = atom;
+    this.weak = weak;
+    this.origin = origin;
+  }
+
+  override get aval(): Aval {
+    return this.atom.aval;
+  }
+
+  // Data is asynchronous on concrete tensors; under a trace there is none.
+  #refuse(what: string, instead: string): never {
+    throw new ConcretizationError(
+      `${what}: a traced ${showAval(this.aval)} (made by ${this.origin} in '${this.trace.label}') ` +
+        `has no value while the function is traced; ${instead}`,
+    );
+  }
+
+  [Symbol.toPrimitive](hint: string): never {
+    if (hint === "string") {
+      this.#refuse("converting to a string", "return it and print the result outside");
+    }
+    this.#refuse(
+      "converting to a number (a comparison such as `x > 0`, or arithmetic such as `x + 1`)",
+      "use the operations instead: x.greater(0), x.add(1), where(cond, a, b)",
+    );
+  }
+  toJSON(): never {
+    this.#refuse("JSON.stringify", "return the value and serialise it outside");
+  }
+  data(): never {
+    this.#refuse("data()", "return it from the transformed function and read the result");
+  }
+  item(): never {
+    this.#refuse("item()", "return it from the transformed function and read the result");
+  }
+  toArray(): never {
+    this.#refuse("toArray()", "return it from the transformed function and read the result");
+  }
+  dispose(): void {
+    // Memory inside a program is planned by liveness: disposing a tracer means nothing.
+  }
+  [Symbol.dispose](): void {}
+}
+
+const isTrace = (b: Builder | undefined): b is Trace => b instanceof Trace;
+
+/** The innermost trace, or undefined. */
+export function currentTrace(): Trace | undefined {
+  const b = currentBuilder();
+  return isTrace(b) ? b : undefined;
+}
+
+/** The atom of a value in the given trace; outer values become captures of the traces between. */
+export function lift(x: TensorLike, trace: Trace): Atom {
+  if (typeof x === "number") return lit(x, "float32");
+  if (typeof x === "boolean") return lit(Number(x), "bool");
+  if (!(x instanceof Tracer)) return trace.capture(x);
+  if (x.trace === trace) return x.atom;
+  if (!x.trace.open) {
+    throw new LeakedTracerError(
+      `${op}: a traced ${showAval(x.aval)} made by ${x.origin} in '${x.trace.label}' is used after ` +
+        "that function has returned; return values from the function instead of storing them in " +
+        "outer variables",
+    );
+  }
+  for (let b: Builder | undefined = trace.parent; b; b = b.parent) {
+    if (b === x.trace) return trace.capture(x);
+  }
+  throw new LeakedTracerError(
+    `${op}: a traced ${showAval(x.aval)} of '${x.trace.label}' is used in '${trace.label}', which is ` +
+      "not inside it; pass the value as an argument",
+  );
+}
+
+export const tracerOf = (trace: Trace, atom: Atom, weak = false): Tracer =>
+  new Tracer(trace, atom, weak);
+
+export { isTensor };
