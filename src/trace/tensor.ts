@@ -39,3 +39,17 @@ export abstract class Tensor {
 export type TensorLike = Tensor | number | boolean;
 
 export const isTensor = (x: unknown): x is Tensor => x instanceof Tensor;
+
+/** A JavaScript number or boolean as an argument: a weakly typed scalar that lives on the host. */
+export class HostScalar extends Tensor {
+  declare readonly __tensor: true;
+  readonly aval: Aval;
+  readonly value: number;
+  readonly weak = true;
+
+  constructor(value: number | boolean) {
+    super();
+    this.aval = { shape: [], dtype: typeof value === "boolean" ? "bool" : "float32" };
+    this.value = Number(value);
+  }
+}

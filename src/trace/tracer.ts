@@ -3,7 +3,7 @@ import { type Aval, showAval } from "../core/aval.js";
 import { ConcretizationError, LeakedTracerError } from "../core/errors.js";
 import { Builder, currentBuilder, lit } from "../ir/builder.js";
 import { type Atom, Lit, type Var } from "../ir/graph.js";
-import { isTensor, Tensor, type TensorLike } from "./tensor.js";
+import { HostScalar, isTensor, Tensor, type TensorLike } from "./tensor.js";
 
 /** The builder of one trace, and the values from outside that the traced function used. */
 export class Trace extends Builder {
@@ -124,6 +124,7 @@ export function currentTrace(): Trace | undefined {
 export function lift(x: TensorLike, trace: Trace): Atom {
   if (typeof x === "number") return lit(x, "float32");
   if (typeof x === "boolean") return lit(Number(x), "bool");
+  if (x instanceof HostScalar) return lit(x.value, x.aval.dtype);
   if (!(x instanceof Tracer)) return trace.capture(x);
   if (x.trace === trace) return x.atom;
   if (!x.trace.open) {

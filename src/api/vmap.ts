@@ -1,0 +1,164 @@
+/** vmap: vectorise a function over an axis of its arguments. */
+import { aval, normalizeAxis, showAval } from "../core/aval.js";
+import { ShapeError } from "../core/errors.js";
+import { broadcastPrefix } from "../core/tree.js";
+import { buildGraph } from "../ir/builder.js";
+import { inlineGraph } from "../ir/eval.js";
+import type { Atom } from "../ir/graph.js";
+import { broadcastInDim, transpose } from "../prims/index.js";
+import { applyGraph, traceFunction } from "../trace/trace.js";
+import { batchGraph } from "../transform/index.js";
+import { type AnyFunction, argumentLeaves, labelOf, leafName } from "./arguments.js";
+import { withName } from "./autodiff.js";
+
+/** An axis, null for "not mapped", or a tree of them that is a prefix of the value's structure. */
+export type Axes =
+  | number
+  | null
+  | readonly Axes[]
+  | { readonly [key: string]: Axes };
+
+export interface VmapOptions {
+  /** Lanes, needed where no argument is mapped. */
+  readonly axisSize?: number;
+}
+
+const isAxis = (x: unknown): x is number | null => x === null || typeof x === "number";
+
+/**
+ * Map `f` over an axis of its arguments (jax.vmap): the lanes of every operation run in one batched
+ * dispatch.
+ *
+ * `inAxes` is one axis for all arguments or a list with one entry an argument; entries are axes
+ * (negative ones count from the end), null (the same value for every lane), or trees of them that
+ * are prefixes of the argument. `outAxes` likewise says where the lane axis goes in the outputs;
+ * null is for outputs that do not depend on the lane.
+ *
+ * @throws ShapeError where mapped sizes differ or an axis is out of range.
+ *
+ * ```ts
+ * const dots = vmap((x: Tensor, y: Tensor) => x.mul(y).sum(), [0, null]);
+ * await dots(array([[1, 2], [3, 4]]), array([1, 1])).toArray(); // [3, 7]
+ * ```
+ */
+export function vmap<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  inAxes: Axes = 0,
+  outAxes: Axes = 0,
+  options: VmapOptions = {},
+): (...args: A) => R {
+  const label = labelOf(f as unknown as AnyFunction);
+  return withName(`vmap(${label})`, ((...args: A): R => {
+    const { leaves, def } = argumentLeaves("vmap", args);
+    const axes = broadcastPrefix("vmap inAxes", inAxes, def, isAxis).map((axis, i) => {
+      if (axis === null) return null;
+      const leaf = leaves[i]!;
+      if (leaf.ndim === 0) {
+        throw new ShapeError(
+          `vmap: ${leafName({ inDef: def }, i)} is a scalar and cannot be mapped over axis ${axis}; ` +
+            "use null for it in inAxes",
+        );
+      }
+      return normalizeAxis(
+        `vmap inAxes of ${leafName({ inDef: def }, i)} ${showAval(leaf.aval)}`,
+        axis,
+        leaf.ndim,
+      );
+    });
+    const size = laneCount(label, leaves, axes, options.axisSize, (i) =>
+      leafName({ inDef: def }, i),
+    );
+    const traced = traceFunction(
+      label,
+      leaves.map((x, i) => {
+        const axis = axes[i]!;
+        const shape = axis === null ? x.shape : x.shape.filter((_, d) => d !== axis);
+        return { aval: aval(shape, x.dtype), weak: x.weak };
+      }),
+      (tracers) => f(...(def.unflatten(tracers) as unknown as A)),
+    );
+    const outs = broadcastPrefix("vmap outAxes", outAxes, traced.outDef, isAxis);
+    const mapped = traced.graph.inputs.map((_, i) => (axes[i] ?? null) !== null);
+    const batched = batchGraph(traced.graph, mapped, size);
+    const inputs = [...leaves, ...traced.captures];
+    const graph = buildGraph(
+      inputs.map((x) => x.aval),
+      (atoms) => {
+        const ins = atoms.map((x, i) => {
+          const axis = axes[i] ?? null;
+          return axis === null ? x : moveAxis(x, axis, 0);
+        });
+        return inlineGraph(batched.graph, ins).map((y, i) => {
+          const axis = outs[i]!;
+          const has = batched.outMapped[i]!;
+          const where = traced.outDef.paths()[i] || "(root)";
+          if (axis === null) {
+            if (has) {
+              throw new ShapeError(
+                `vmap: outAxes is null for the output at "${where}" of '${label}', but it differs ` +
+                  "between lanes; give it an axis",
+              );
+            }
+            return y;
+          }
+          const full = has
+            ? y
+            : broadcastInDim(
+                y,
+                [size, ...y.aval.shape],
+                y.aval.shape.map((_, d) => d + 1),
+              );
+          const to = normalizeAxis(
+            `vmap outAxes of the output at "${where}"`,
+            axis,
+            full.aval.shape.length,
+          );
+          return moveAxis(full, 0, to);
+        });
+      },
+    );
+    return traced.outDef.unflatten(
+      applyGraph(graph, inputs, `vmap of ${label}`, traced.outWeak.map(() => false)),
+    ) as R;
+  }) as unknown as AnyFunction) as unknown as (...args: A) => R;
+}
+
+function moveAxis(x: Atom, from: number, to: number): Atom {
+  if (from === to) return x;
+  const perm = x.aval.shape.map((_, d) => d);
+  perm.splice(from, 1);
+  perm.splice(to, 0, from);
+  return transpose(x, perm);
+}
+
+function laneCount(
+  label: string,
+  leaves: readonly { shape: readonly number[]; aval: Parameters<typeof showAval>[0] }[],
+  axes: readonly (number | null)[],
+  given: number | undefined,
+  nameOf: (i: number) => string,
+): number {
+  let size = given;
+  let first = -1;
+  axes.forEach((axis, i) => {
+    if (axis === null) return;
+    const n = leaves[i]!.shape[axis]!;
+    if (size === undefined) {
+      size = n;
+      first = i;
+    } else if (n !== size) {
+      const other =
+        first < 0 ? `axisSize is ${size}` : `${nameOf(first)} ${showAval(leaves[first]!.aval)} has ${size}`;
+      throw new ShapeError(
+        `vmap of '${label}': ${nameOf(i)} ${showAval(leaves[i]!.aval)} has ${n} lanes along axis ` +
+          `${axis}, but ${other}; mapped axes must have equal sizes`,
+      );
+    }
+  });
+  if (size === undefined) {
+    throw new ShapeError(
+      `vmap of '${label}': no argument is mapped (every axis is null); map one, or give axisSize`,
+    );
+  }
+  return size;
+}
