@@ -37,27 +37,29 @@ const wantedFeatures: readonly string[] = ["subgroups", "shader-f16", "timestamp
 /** Names by which software drivers call themselves: llvmpipe and lavapipe are Mesa's, WARP Windows'. */
 const softwareNames = /llvmpipe|lavapipe|swiftshader|softpipe|basic render|\bwarp\b/i;
 
-/** True for a driver that computes on the CPU. */
-export function isSoftware(info: GPUAdapterInfo): boolean {
-  const fallback = (info as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
-  return fallback || isSoftwareName(adapterName(info));
+/** The driver that goes by this name. */
+export function driverNamed(name: string): Driver {
+  if (/swiftshader/i.test(name)) return "swiftshader";
+  if (/llvmpipe|lavapipe/i.test(name)) return "lavapipe";
+  return softwareNames.test(name) ? "software" : "hardware";
 }
 
-export function isSoftwareName(name: string): boolean {
-  return softwareNames.test(name);
+/** The driver behind an adapter. */
+export function driverOf(info: GPUAdapterInfo): Driver {
+  const driver = driverNamed(adapterName(info));
+  const fallback = (info as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
+  return driver === "hardware" && fallback ? "software" : driver;
+}
+
+/** True for a driver that computes on the CPU. */
+export function isSoftware(info: GPUAdapterInfo): boolean {
+  return driverOf(info) !== "hardware";
 }
 
 /** Everything that an adapter says of itself, on one line. */
 export function adapterName(info: GPUAdapterInfo): string {
   const parts = [info.vendor, info.architecture, info.device, info.description];
   return parts.filter((part) => part !== undefined && part !== "").join(" ") || "unnamed adapter";
-}
-
-export function driverOf(info: GPUAdapterInfo): Driver {
-  if (!isSoftware(info)) return "hardware";
-  const name = adapterName(info);
-  if (/swiftshader/i.test(name)) return "swiftshader";
-  return /llvmpipe|lavapipe/i.test(name) ? "lavapipe" : "software";
 }
 
 /** A device with the wanted features that the adapter offers, and the adapter's own limits. */

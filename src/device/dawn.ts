@@ -8,164 +8,184 @@ import {
   adapterName,
   type Candidate,
   type Driver,
+  driverNamed,
   driverOf,
-  isSoftwareName,
   type OpenedDevice,
   requestDevice,
 } from "./adapter.js";
+import { diagnose, mesaAdvice, type Refusal } from "./node/diagnose.js";
 import { dawn, nodeOs } from "./node/modules.js";
 import { findPackage, unpackSwiftShader } from "./node/swiftshader.js";
 
-type Found = Pick<OpenedDevice, "instance" | "adapter" | "device">;
 type Create = (options: string[]) => GPU;
+type Found = Pick<OpenedDevice, "instance" | "adapter" | "device">;
 
-/** Every instance that gave a device: Dawn crashes if its instance is collected before it. */
-const instances: GPU[] = [];
+/** Best first. `software` is any other software driver of the system's, such as Windows' WARP. */
+const software: readonly Driver[] = ["lavapipe", "software", "swiftshader"];
+const choices: Readonly<Record<string, readonly Driver[]>> = {
+  auto: ["hardware", ...software],
+  hardware: ["hardware"],
+  software,
+  lavapipe: ["lavapipe"],
+  swiftshader: ["swiftshader"],
+};
 
-/** What may be asked for, narrowed by DAWNGRAD_ADAPTER: the drivers to try, best first. */
+/**
+ * The drivers to try, best first: what the caller chose, narrowed by DAWNGRAD_ADAPTER. Where the two
+ * contradict each other, the caller's own choice stands.
+ */
 function wanted(choice: AdapterChoice): readonly Driver[] {
-  const hardware: Driver[] = ["hardware"];
-  const software: Driver[] = ["lavapipe", "software", "swiftshader"];
-  const allowed =
-    choice === "hardware"
-      ? hardware
-      : choice === "software"
-        ? software
-        : [...hardware, ...software];
-  const name = process.env.DAWNGRAD_ADAPTER || "auto";
-  const named: Record<string, readonly Driver[]> = {
-    auto: [...hardware, ...software],
-    hardware,
-    software,
-    lavapipe: ["lavapipe"],
-    swiftshader: ["swiftshader"],
-  };
-  const byName = named[name];
-  if (byName === undefined) {
+  const variable = process.env.DAWNGRAD_ADAPTER || "auto";
+  const narrowed = Object.hasOwn(choices, variable) ? choices[variable] : undefined;
+  if (narrowed === undefined) {
     throw new DeviceError(
-      `init(): DAWNGRAD_ADAPTER=${name} is not one of ${Object.keys(named).join(", ")}.`,
+      `init(): DAWNGRAD_ADAPTER=${variable} is not one of ${Object.keys(choices).join(", ")}.`,
     );
   }
-  const both = allowed.filter((driver) => byName.includes(driver));
-  return both.length > 0 ? both : allowed;
+  const chosen = choices[choice]!;
+  const both = chosen.filter((driver) => narrowed.includes(driver));
+  return both.length > 0 ? both : chosen;
 }
 
 /** Opens the best device that the machine has and `choice` allows. */
 export async function openDawn(choice: AdapterChoice): Promise<OpenedDevice> {
   const drivers = wanted(choice);
-  const { create } = await loadDawn();
+  const create = await loadDawn();
+  const seen = drivers.every((d) => d === "swiftshader") ? [] : await listAdapters(create);
   const candidates: Candidate[] = [];
   for (const driver of drivers) {
-    const result =
-      driver === "swiftshader" ? await trySwiftShader(create) : await trySystem(create, driver);
-    if (!("device" in result)) {
-      candidates.push({ driver, used: false, ...result });
+    const found = await open(create, driver, seen);
+    if ("reason" in found) {
+      candidates.push({ driver, used: false, ...found });
       continue;
     }
-    instances.push(result.instance);
-    candidates.push({ driver, used: true, reason: adapterName(result.adapter.info) });
-    return { ...result, driver: driverOf(result.adapter.info), candidates, polled: true };
+    const reason = adapterName(found.adapter.info);
+    candidates.push({ driver, used: true, reason });
+    return { ...found, driver: driverOf(found.adapter.info), candidates, polled: true };
   }
-  const reasons = candidates.map((c) => `  ${c.driver}: ${c.reason}`);
-  throw new DeviceError(
-    `init({ adapter: "${choice}" }): no usable WebGPU adapter.\n${reasons.join("\n")}\n` +
-      "Install a Vulkan driver (Debian and Ubuntu: libvulkan1 and mesa-vulkan-drivers >= 24, on " +
-      "Debian 12 from bookworm-backports), or, without root, npm i -D @sparticuz/chromium.",
+  throw noAdapter(choice, candidates);
+}
+
+function noAdapter(choice: AdapterChoice, candidates: readonly Candidate[]): DeviceError {
+  const variable = process.env.DAWNGRAD_ADAPTER;
+  const narrowed = variable ? ` with DAWNGRAD_ADAPTER=${variable}` : "";
+  const lines = candidates.map(({ driver, reason, advice }) =>
+    advice === undefined ? `  ${driver}: ${reason}` : `  ${driver}: ${reason}\n    -> ${advice}`,
+  );
+  return new DeviceError(
+    `init({ adapter: "${choice}" })${narrowed}: no usable WebGPU adapter.\n${lines.join("\n")}\n` +
+      `On Linux, ${mesaAdvice}; or, without root: npm i -D @sparticuz/chromium (SwiftShader).`,
   );
 }
 
-interface Refusal {
-  readonly reason: string;
-  readonly advice?: string;
-}
-
-async function loadDawn(): Promise<{ create: Create }> {
+async function loadDawn(): Promise<Create> {
   try {
-    return await dawn();
+    return (await dawn()).create;
   } catch (error) {
     throw new DeviceError(
       `init(): the npm package webgpu (Dawn) does not load on ${process.platform}-${process.arch}: ` +
-        `${error}. Run npm i webgpu; it needs glibc, macOS or Windows.`,
+        `${error}. Run npm i webgpu; on Linux it needs glibc.`,
       { cause: error },
     );
   }
 }
 
-/** A driver that the system has, of the kind asked for. */
-async function trySystem(create: Create, driver: Driver): Promise<Found | Refusal> {
-  const names = await listAdapters(create);
-  const fitting = names.filter((name) => kindOf(name) === driver);
-  for (const name of fitting) {
-    const instance = create([`adapter=${name}`]);
-    const adapter = await instance.requestAdapter({ powerPreference: "high-performance" });
-    if (adapter === null) continue;
-    return { instance, adapter, device: await requestDevice(adapter) };
-  }
-  const others = names.length === 0 ? "no Vulkan driver that Dawn accepts" : `only ${names}`;
-  return { reason: `not found: the system has ${others}` };
-}
-
-function kindOf(name: string): Driver {
-  if (!isSoftwareName(name)) return "hardware";
-  if (/swiftshader/i.test(name)) return "swiftshader";
-  return /llvmpipe|lavapipe/i.test(name) ? "lavapipe" : "software";
-}
-
 /** The names of the adapters that Dawn sees: it lists them when asked for one that does not exist. */
 async function listAdapters(create: Create): Promise<string[]> {
   try {
-    await create(["adapter=no such adapter"]).requestAdapter();
+    await create(["adapter=dawngrad lists adapters"]).requestAdapter();
     return [];
   } catch (error) {
     return [...String(error).matchAll(/name: '([^']*)'/g)].map((match) => match[1]!);
   }
 }
 
+async function open(
+  create: Create,
+  driver: Driver,
+  seen: readonly string[],
+): Promise<Found | Refusal> {
+  let failure: string | undefined;
+  for (const name of seen.filter((each) => driverNamed(each) === driver)) {
+    const found = await openNamed(create, name);
+    if (!("reason" in found)) return found;
+    failure ??= found.reason;
+  }
+  if (driver === "swiftshader") return openSwiftShader(create);
+  return failure === undefined ? diagnose(driver, seen) : { reason: failure };
+}
+
+/** A device of the adapter whose name contains `name`. */
+async function openNamed(create: Create, name: string): Promise<Found | Refusal> {
+  try {
+    const instance = create([`adapter=${name}`]);
+    const adapter = await instance.requestAdapter();
+    if (adapter === null) return { reason: `${name}: Dawn gives no adapter` };
+    return { instance, adapter, device: await requestDevice(adapter) };
+  } catch (error) {
+    return { reason: `${name}: ${error}` };
+  }
+}
+
 /** SwiftShader from the optional package. */
-async function trySwiftShader(create: Create): Promise<Found | Refusal> {
-  if (process.platform !== "linux" || process.arch !== "x64") {
-    return {
-      reason: `the packaged SwiftShader is for linux-x64, this is ${process.platform}-${process.arch}`,
-    };
+async function openSwiftShader(create: Create): Promise<Found | Refusal> {
+  const host = `${process.platform}-${process.arch}`;
+  if (host !== "linux-x64") {
+    return { reason: `the packaged SwiftShader is for linux-x64, and this is ${host}` };
   }
   const found = await findPackage();
   if (found === undefined) {
     return {
-      reason: "the package @sparticuz/chromium is not installed",
+      reason: "the optional package @sparticuz/chromium is not installed",
       advice: "npm i -D @sparticuz/chromium",
     };
   }
-  const { icd, loader } = await unpackSwiftShader(found);
-  await preload(loader);
-  const before = process.env.VK_DRIVER_FILES;
-  process.env.VK_DRIVER_FILES = icd;
+  let files: Awaited<ReturnType<typeof unpackSwiftShader>>;
   try {
-    const instance = create(["adapter=SwiftShader"]);
-    const adapter = await instance.requestAdapter();
-    if (adapter === null) return { reason: "Dawn does not accept it" };
-    return { instance, adapter, device: await requestDevice(adapter) };
+    files = await unpackSwiftShader(found);
   } catch (error) {
-    return { reason: `Dawn does not accept it: ${error}` };
+    return { reason: error instanceof Error ? error.message : String(error) };
+  }
+  const loaded = await preload(files.loader);
+  if (loaded !== undefined) return { reason: loaded };
+  // The loader reads these when an instance is made. Loaders before 1.3.207 know the second only.
+  const restore = setEnvironment({ VK_DRIVER_FILES: files.icd, VK_ICD_FILENAMES: files.icd });
+  try {
+    return await openNamed(create, "SwiftShader");
   } finally {
-    if (before === undefined) delete process.env.VK_DRIVER_FILES;
-    else process.env.VK_DRIVER_FILES = before;
+    restore();
   }
 }
 
 /**
- * Loads a Vulkan loader unless the system has one, so that Dawn's own dlopen of "libvulkan.so.1"
- * finds it by name. process.dlopen says that the library is no addon, and leaves it loaded.
+ * Loads a Vulkan loader unless the system has one, so that Dawn's own dlopen("libvulkan.so.1") finds
+ * it by name. process.dlopen complains that the library is no addon, and leaves it loaded.
+ * @returns what went wrong, or undefined
  */
-async function preload(loader: string): Promise<void> {
-  const os = await nodeOs();
-  const { RTLD_NOW, RTLD_GLOBAL } = os.constants.dlopen;
+async function preload(loader: string): Promise<string | undefined> {
+  const { RTLD_NOW, RTLD_GLOBAL } = (await nodeOs()).constants.dlopen;
   const noDelete = 0x1000;
+  let failure: string | undefined;
   for (const name of ["libvulkan.so.1", loader]) {
     try {
       process.dlopen({ exports: {} }, name, RTLD_NOW | RTLD_GLOBAL | noDelete);
-      return;
+      return undefined;
     } catch (error) {
-      if (/self-register/.test(String(error))) return; // loaded, though not an addon
+      failure = String(error);
+      if (/self-register/.test(failure)) return undefined;
     }
   }
+  return `its Vulkan loader does not load: ${failure}`;
+}
+
+/** Sets environment variables; the function returned puts them back. */
+function setEnvironment(variables: Readonly<Record<string, string>>): () => void {
+  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, variables);
+  return () => {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  };
 }

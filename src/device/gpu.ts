@@ -4,7 +4,7 @@
  */
 import { adapterName, isSoftware, type OpenedDevice } from "./adapter.js";
 import { Faults } from "./faults.js";
-import { plainWait, type Wait } from "./idle.js";
+import { plainWait, tamedWait, type Wait } from "./idle.js";
 import { PipelineCache } from "./pipelines.js";
 import { BufferPool } from "./pool.js";
 import { readback, Staging, write } from "./transfer.js";
@@ -63,7 +63,7 @@ export class Gpu {
     this.features = new Set<string>([...device.features]);
     this.subgroupSize = this.features.has("subgroups") ? (adapter.info.subgroupMinSize ?? 0) : 0;
     this.faults = new Faults(device);
-    this.wait = plainWait;
+    this.wait = opened.polled && this.software ? tamedWait() : plainWait;
     this.pool = new BufferPool(device, this.faults, this.limits);
     this.pipelines = new PipelineCache(device, this.faults, this.wait);
     this.staging = new Staging(device);

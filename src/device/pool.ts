@@ -64,7 +64,8 @@ export class BufferPool {
   constructor(device: GPUDevice, faults: Faults, options: PoolOptions) {
     this.#device = device;
     this.#faults = faults;
-    this.#maxBufferSize = options.maxBufferSize;
+    // Sizes are whole words; lavapipe says 2**32 - 1.
+    this.#maxBufferSize = options.maxBufferSize - (options.maxBufferSize % 4);
     this.#maxIdleBytes = options.maxIdleBytes ?? 2 ** 30;
   }
 
