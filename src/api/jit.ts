@@ -1,0 +1,180 @@
+/** jit: trace once for each signature, compile, and replay. */
+import { showAval } from "../core/aval.js";
+import { DawngradError, ShapeError } from "../core/errors.js";
+import type { TreeDef } from "../core/tree.js";
+import { currentBuilder } from "../ir/builder.js";
+import type { Graph } from "../ir/graph.js";
+import { graphLits } from "../ir/print.js";
+import { optimise } from "../optimise/index.js";
+import { compile, type Program, run, warmup } from "../runtime/index.js";
+import { HostScalar, type Tensor } from "../trace/tensor.js";
+import { traceFunction } from "../trace/trace.js";
+import { type AnyFunction, argumentLeaves, labelOf, specOf } from "./arguments.js";
+import { withName } from "./autodiff.js";
+import { runtimeInput, wrap } from "./concrete.js";
+
+export interface JitOptions {
+  /** Arguments that are part of the program: compared by value, or by identity for objects. */
+  readonly staticArgnums?: number | readonly number[];
+  /** Arguments whose memory the results may reuse; using them afterwards throws DisposedError. */
+  readonly donateArgnums?: number | readonly number[];
+  /** Name in errors, explain and device labels; the function's name by default. */
+  readonly name?: string;
+}
+
+export type Jitted<A extends readonly unknown[], R> = ((...args: A) => R) & {
+  /** Trace and compile for arguments like these, without running. */
+  warmup(...args: A): Promise<void>;
+};
+
+/** One signature's program and what a call of it needs. */
+export interface Compiled {
+  readonly program: Program;
+  readonly graph: Graph;
+  readonly lits: readonly number[];
+  readonly captures: readonly Tensor[];
+  readonly outDef: TreeDef;
+}
+
+const toList = (x: number | readonly number[] | undefined): readonly number[] =>
+  x === undefined ? [] : typeof x === "number" ? [x] : x;
+
+const identities = new WeakMap<object, number>();
+let nextIdentity = 0;
+function staticKey(x: unknown): string {
+  if ((typeof x === "object" && x !== null) || typeof x === "function") {
+    let id = identities.get(x);
+    if (id === undefined) {
+      id = nextIdentity++;
+      identities.set(x, id);
+    }
+    return `#${id}`;
+  }
+  return `${typeof x}:${Object.is(x, -0) ? "-0" : String(x)}`;
+}
+
+interface Call {
+  readonly compiled: Compiled;
+  readonly leaves: readonly Tensor[];
+}
+
+/** What jit and explain share: signature, trace, program. */
+export class JitCache {
+  readonly #f: AnyFunction;
+  readonly label: string;
+  readonly #static: readonly number[];
+  readonly #donate: readonly number[];
+  readonly #entries = new Map<string, Compiled>();
+
+  constructor(f: AnyFunction, options: JitOptions) {
+    this.#f = f;
+    this.label = options.name ?? labelOf(f);
+    this.#static = toList(options.staticArgnums);
+    this.#donate = toList(options.donateArgnums);
+    const both = this.#donate.find((n) => this.#static.includes(n));
+    if (both !== undefined) {
+      throw new DawngradError(
+        `jit of '${this.label}': argument ${both} is both static and donated; static arguments have no memory`,
+      );
+    }
+  }
+
+  prepare(args: readonly unknown[]): Call {
+    for (const n of [...this.#static, ...this.#donate]) {
+      if (!Number.isInteger(n) || n < 0 || n >= args.length) {
+        throw new ShapeError(
+          `jit of '${this.label}': staticArgnums/donateArgnums ${n} is out of range: it was called ` +
+            `with ${args.length} argument(s)`,
+        );
+      }
+    }
+    const dynamic = args.map((_, i) => i).filter((i) => !this.#static.includes(i));
+    const { leaves, def } = argumentLeaves(
+      `jit of '${this.label}'`,
+      dynamic.map((i) => args[i]),
+    );
+    const key = [
+      def.key,
+      ...leaves.map((x) => `${showAval(x.aval)}${x.weak ? "w" : ""}`),
+      ...this.#static.map((i) => staticKey(args[i])),
+      args.length,
+    ].join(" ");
+    let compiled = this.#entries.get(key);
+    if (!compiled || !compiled.program.usable()) {
+      compiled = this.#trace(args, dynamic, leaves, def);
+      this.#entries.set(key, compiled);
+    }
+    return { compiled, leaves };
+  }
+
+  #trace(
+    args: readonly unknown[],
+    dynamic: readonly number[],
+    leaves: readonly Tensor[],
+    def: TreeDef,
+  ): Compiled {
+    const traced = traceFunction(this.label, leaves.map(specOf), (tracers) => {
+      const values = def.unflatten(tracers) as unknown[];
+      const full = [...args];
+      dynamic.forEach((i, k) => {
+        full[i] = values[k];
+      });
+      return this.#f(...(full as never[]));
+    });
+    const graph = optimise(traced.graph);
+    const donatedArgs = new Set(this.#donate);
+    const donated: boolean[] = [];
+    def.paths().forEach((path, i) => {
+      const arg = dynamic[Number(/^\[(\d+)\]/.exec(path)![1])]!;
+      donated.push(donatedArgs.has(arg) && !(leaves[i] instanceof HostScalar));
+    });
+    const inputs = [...leaves, ...traced.captures];
+    const program = compile(graph, {
+      name: this.label,
+      donated: inputs.map((_, i) => donated[i] ?? false),
+      hostScalars: inputs.map((x) => x instanceof HostScalar),
+    });
+    return {
+      program,
+      graph,
+      lits: graphLits(graph).map((x) => x.value),
+      captures: traced.captures,
+      outDef: traced.outDef,
+    };
+  }
+
+  run(args: readonly unknown[]): unknown {
+    const { compiled, leaves } = this.prepare(args);
+    const inputs = [...leaves, ...compiled.captures].map(runtimeInput);
+    const outs = run(compiled.program, inputs, compiled.lits);
+    return compiled.outDef.unflatten(outs.map(wrap));
+  }
+}
+
+/**
+ * Compile a function (jax.jit): traced once for each combination of argument structure, shapes and
+ * dtypes (and static arguments), fused, and replayed as one submission to the device. Under another
+ * transform it is simply part of that trace.
+ *
+ * Numbers are arguments like any other: a new learning rate does not compile again.
+ *
+ * ```ts
+ * const step = jit((w: Tensor, g: Tensor, lr: number) => w.sub(g.mul(lr)), { donateArgnums: 0 });
+ * await step(array([1, 2]), array([1, 1]), 0.5).toArray(); // [0.5, 1.5]
+ * ```
+ */
+export function jit<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  options: JitOptions = {},
+): Jitted<A, R> {
+  const cache = new JitCache(f as unknown as AnyFunction, options);
+  const jitted = withName(cache.label, ((...args: A): R =>
+    (currentBuilder() ? f(...args) : cache.run(args)) as R) as unknown as AnyFunction);
+  Object.defineProperty(jitted, "warmup", {
+    value: async (...args: A): Promise<void> => {
+      await warmup(cache.prepare(args).compiled.program);
+    },
+  });
+  return jitted as unknown as Jitted<A, R>;
+}
+
