@@ -21,6 +21,7 @@ export class Builder {
   open = true;
   readonly #memo = new Map<string, readonly Atom[]>();
   readonly #ids = new Map<Var, number>();
+  readonly #definitions = new Map<Var, Eqn>();
 
   constructor(parent?: Builder) {
     this.parent = parent;
@@ -35,6 +36,11 @@ export class Builder {
 
   owns(v: Var): boolean {
     return this.#ids.has(v);
+  }
+
+  /** The equation of this graph that defines a variable; undefined for inputs. */
+  definition(v: Var): Eqn | undefined {
+    return this.#definitions.get(v);
   }
 
   #keyOf(x: Atom, prim: Primitive): string {
@@ -61,8 +67,12 @@ export class Builder {
       if (have) return have;
     }
     const outputs = outAvals.map((a) => new Var(a));
-    for (const v of outputs) this.#ids.set(v, this.#ids.size);
-    this.eqns.push({ prim, inputs, params, outputs });
+    const eqn: Eqn = { prim, inputs, params, outputs };
+    for (const v of outputs) {
+      this.#ids.set(v, this.#ids.size);
+      this.#definitions.set(v, eqn);
+    }
+    this.eqns.push(eqn);
     if (!prim.effects) this.#memo.set(key, outputs);
     return outputs;
   }
@@ -108,6 +118,20 @@ export function bind1<P extends object>(
   params: P,
 ): Atom {
   return bind(prim, inputs, params)[0]!;
+}
+
+/**
+ * Inputs and parameters of the equation that defines `x`, when it is one of `prim`. Simplification
+ * rules use it to look through a chain of views.
+ */
+export function definitionOf<P extends object>(
+  x: Atom,
+  prim: Primitive<P>,
+): { readonly inputs: readonly Atom[]; readonly params: P } | null {
+  const eqn = x instanceof Var ? active?.definition(x) : undefined;
+  return eqn && eqn.prim === (prim as Primitive)
+    ? { inputs: eqn.inputs, params: eqn.params as P }
+    : null;
 }
 
 /** A scalar constant of the given dtype. */

@@ -38,6 +38,17 @@ export type ViewExpr =
       readonly else: ViewExpr;
     };
 
+/** `inside` where lo <= value < hi, else `outside`. */
+export const viewWithin = (
+  value: Idx,
+  lo: number,
+  hi: number,
+  inside: ViewExpr,
+  outside: ViewExpr,
+): ViewExpr =>
+  // biome-ignore lint/suspicious/noThenProperty: an expression is never awaited
+  ({ kind: "within", value, lo, hi, then: inside, else: outside });
+
 function make(terms: Map<string, { atom: IdxAtom; coeff: number }>, constant: number): Idx {
   // div(x, c)·c·k + mod(x, c)·k  =  x·k
   for (const { atom, coeff } of terms.values()) {
