@@ -59,11 +59,24 @@ export async function openDawn(choice: AdapterChoice): Promise<OpenedDevice> {
       candidates.push({ driver, used: false, ...found });
       continue;
     }
+    destroyAtExit(found);
     const reason = adapterName(found.adapter.info);
     candidates.push({ driver, used: true, reason });
     return { ...found, driver: driverOf(found.adapter.info), candidates, polled: true };
   }
   throw noAdapter(choice, candidates);
+}
+
+/** The last device, with the instance that must outlive it. */
+let held: Found | undefined;
+
+/**
+ * Destroys the device before the process exits, which waits for work that is under way: SwiftShader's
+ * threads crash if the process is taken down around them.
+ */
+function destroyAtExit(found: Found): void {
+  if (held === undefined) process.once("exit", () => held?.device.destroy());
+  held = found;
 }
 
 function noAdapter(choice: AdapterChoice, candidates: readonly Candidate[]): DeviceError {
@@ -72,9 +85,12 @@ function noAdapter(choice: AdapterChoice, candidates: readonly Candidate[]): Dev
   const lines = candidates.map(({ driver, reason, advice }) =>
     advice === undefined ? `  ${driver}: ${reason}` : `  ${driver}: ${reason}\n    -> ${advice}`,
   );
+  const onlyHardware = candidates.every(({ driver }) => driver === "hardware");
+  const remedy = onlyHardware
+    ? 'Software adapters were left out: init({ adapter: "auto" }) takes one where there is no GPU.'
+    : `On Linux, ${mesaAdvice}; or, without root: npm i -D @sparticuz/chromium (SwiftShader).`;
   return new DeviceError(
-    `init({ adapter: "${choice}" })${narrowed}: no usable WebGPU adapter.\n${lines.join("\n")}\n` +
-      `On Linux, ${mesaAdvice}; or, without root: npm i -D @sparticuz/chromium (SwiftShader).`,
+    `init({ adapter: "${choice}" })${narrowed}: no usable WebGPU adapter.\n${lines.join("\n")}\n${remedy}`,
   );
 }
 

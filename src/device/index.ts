@@ -6,3 +6,4 @@ export { Gpu, type GpuLimits } from "./gpu.js";
 export { currentGpu, type DeviceInfo, deviceInfo, type InitOptions, init } from "./init.js";
 export type { Binding, Pipeline, PipelineCache, PipelineSpec } from "./pipelines.js";
 export { type BufferPool, type PoolStats, sizeClass } from "./pool.js";
+export { hideDawnWarnings } from "./quiet.js";

@@ -3,6 +3,7 @@ import { DeviceError } from "../core/errors.js";
 import type { AdapterChoice, Candidate, Driver, OpenedDevice } from "./adapter.js";
 import { navigatorGpu, openBrowser } from "./browser.js";
 import { Gpu, type GpuLimits } from "./gpu.js";
+import { dawnWarningsAreHidden } from "./quiet.js";
 
 export interface InitOptions {
   /**
@@ -96,7 +97,9 @@ function describe(gpu: Gpu): DeviceInfo {
 async function open(choice: AdapterChoice): Promise<OpenedDevice> {
   if (!isNode()) return openBrowser(choice);
   const { openDawn } = await import("./dawn.js");
-  return openDawn(choice);
+  if (!dawnWarningsAreHidden()) return openDawn(choice);
+  const { quietly } = await import("./node/quiet.js");
+  return quietly(() => openDawn(choice));
 }
 
 /** Node itself: not Deno, nor a browser window with Node's globals, which bring their own WebGPU. */
