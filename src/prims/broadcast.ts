@@ -1,4 +1,4 @@
-/** broadcastInDim: new axes and expanded axes of size 1, without copying. */
+/** broadcastInDim and reduceSum, each the other's transpose. */
 import {
   type Aval,
   checkShape,
@@ -14,9 +14,9 @@ import { bind1, definitionOf, lit } from "../ir/builder.js";
 import type { Atom } from "../ir/graph.js";
 import { idxConst } from "../ir/index-expr.js";
 import type { Primitive } from "../ir/primitive.js";
-import { reduceSum } from "./reduce.js";
+import { type ReduceParams, reduction, sortedAxes } from "./reduction.js";
 import { reshape } from "./reshape.js";
-import { elementAt, isIota } from "./rules.js";
+import { elementAt, isIota, numeric, otherAxes, wrapTo } from "./rules.js";
 
 interface BroadcastParams {
   readonly shape: Shape;
@@ -96,6 +96,29 @@ export const broadcastInDimP: Primitive<BroadcastParams> = {
 export function broadcastInDim(x: Atom, shape: Shape, dims: readonly number[]): Atom {
   return bind1(broadcastInDimP, [x], { shape: [...shape], dims: [...dims] });
 }
+
+export const reduceSumP: Primitive<ReduceParams> = reduction({
+  name: "reduceSum",
+  dtypes: numeric,
+  fold: (a, b, dtype) => wrapTo(dtype, a + b),
+  spec: {
+    identity: () => 0,
+    combine: (a, b) => `(${a} + ${b})`,
+    subgroup: "subgroupAdd",
+  },
+  error: 2,
+  jvp: ({ tangents: [t], params }) => [reduceSum(t!, params.axes)],
+  transpose: ({ cotangents: [ct], avals: [x], params }) => [spread(ct!, x!, params.axes)],
+});
+
+/** Sum over `axes`; integers wrap. */
+export function reduceSum(x: Atom, axes: readonly number[]): Atom {
+  return bind1(reduceSumP, [x], sortedAxes(axes));
+}
+
+/** Spread the result of a reduction over the reduced axes again. */
+export const spread = (out: Atom, x: Aval, axes: readonly number[]): Atom =>
+  broadcastInDim(out, x.shape, otherAxes(x.shape.length, axes));
 
 /** A constant array: a broadcast view of a scalar. */
 export function constant(value: number, shape: Shape, dtype: DType): Atom {

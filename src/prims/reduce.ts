@@ -1,106 +1,19 @@
-/** Reductions over axes: sum, product, maximum, minimum, and, or. The reduced axes disappear. */
-import { type Aval, aval, rowMajor, sizeOf } from "../core/aval.js";
+/** Reductions over axes: product, maximum, minimum, and, or (the sum stands with its transpose). */
+import { sizeOf } from "../core/aval.js";
 import { type DType, isFloat } from "../core/dtype.js";
-import { type NdArray, ndarray } from "../core/ndarray.js";
-import { bind1 } from "../ir/builder.js";
+import { bind1, lit } from "../ir/builder.js";
 import type { Atom } from "../ir/graph.js";
-import type { EmitContext, JvpArgs, Primitive, ReduceSpec } from "../ir/primitive.js";
+import type { EmitContext, JvpArgs, Primitive } from "../ir/primitive.js";
 import { add, div, mul } from "./arithmetic.js";
-import { broadcastInDim, constant } from "./broadcast.js";
+import { constant, reduceSum, reduceSumP, spread } from "./broadcast.js";
 import { eq } from "./compare.js";
+import { type ReduceParams, reduction, sortedAxes } from "./reduction.js";
 import { reshape, transpose } from "./reshape.js";
-import { dropAxes, numeric, otherAxes, requireAxes, requireDtype, wrapTo } from "./rules.js";
+import { numeric, otherAxes } from "./rules.js";
 import { select } from "./select.js";
 import { pad, slice } from "./slice.js";
 
-interface ReduceParams {
-  readonly axes: readonly number[];
-}
-
-/** The elements that each output of a reduction combines, in row-major order. */
-function* groups(x: NdArray, axes: readonly number[]): Generator<number[]> {
-  const kept = otherAxes(x.shape.length, axes);
-  const steps = rowMajor(x.shape);
-  const positions = (over: readonly number[]): number[] =>
-    over.reduce(
-      (list, a) =>
-        list.flatMap((p) => Array.from({ length: x.shape[a]! }, (_, i) => p + i * steps[a]!)),
-      [0],
-    );
-  const inside = positions(axes);
-  for (const p of positions(kept)) yield inside.map((q) => x.data[p + q]!);
-}
-
-/** What the members of the family do not share. */
-interface ReductionDefinition {
-  readonly name: string;
-  readonly dtypes: readonly DType[];
-  readonly fold: (a: number, b: number, dtype: DType) => number;
-  readonly spec: ReduceSpec;
-  readonly error: number;
-  readonly jvp?: (args: JvpArgs<ReduceParams>) => readonly (Atom | null)[];
-  readonly transpose?: Primitive<ReduceParams>["transpose"];
-  readonly kink?: (group: readonly number[]) => number;
-}
-
-function reduction(d: ReductionDefinition): Primitive<ReduceParams> {
-  const prim: Primitive<ReduceParams> = {
-    name: d.name,
-    kind: "reduce",
-    aval([x], { axes }) {
-      requireDtype(d.name, x!, d.dtypes);
-      requireAxes(d.name, "axes", axes, x!, true);
-      return [aval(dropAxes(x!.shape, axes), x!.dtype)];
-    },
-    ref([x], { axes }, [out]) {
-      const identity = d.spec.identity(x!.dtype);
-      const fold = (group: readonly number[]) =>
-        group.reduce((a, b) => d.fold(a, b, x!.dtype), identity);
-      return [ndarray(out!.shape, x!.dtype, Array.from(groups(x!, axes), fold))];
-    },
-    batch: ({ inputs: [x], params }) => [
-      bind1(prim, [x!], { axes: params.axes.map((a) => a + 1) }),
-    ],
-    simplify([x], { axes }) {
-      const { shape } = x!.aval;
-      // The sign of a zero sum is not specified: one element is its own sum.
-      if (axes.every((a) => shape[a] === 1)) return [reshape(x!, dropAxes(shape, axes))];
-      return null;
-    },
-    reduce: d.spec,
-    error: { ulp: d.error },
-    ...(d.jvp && { jvp: d.jvp }),
-    ...(d.transpose && { transpose: d.transpose }),
-  };
-  if (d.kink) {
-    const smallest = d.kink;
-    return Object.assign(prim, {
-      kink: ([x]: readonly NdArray[], { axes }: ReduceParams) =>
-        isFloat(x!.dtype)
-          ? Array.from(groups(x!, axes), smallest).reduce((a, b) => Math.min(a, b), Infinity)
-          : Infinity,
-    });
-  }
-  return prim;
-}
-
-/** Spread the result of a reduction over the reduced axes again. */
-const spread = (out: Atom, x: Aval, axes: readonly number[]): Atom =>
-  broadcastInDim(out, x.shape, otherAxes(x.shape.length, axes));
-
-export const reduceSumP: Primitive<ReduceParams> = reduction({
-  name: "reduceSum",
-  dtypes: numeric,
-  fold: (a, b, dtype) => wrapTo(dtype, a + b),
-  spec: {
-    identity: () => 0,
-    combine: (a, b) => `(${a} + ${b})`,
-    subgroup: "subgroupAdd",
-  },
-  error: 2,
-  jvp: ({ tangents: [t], params }) => [reduceSum(t!, params.axes)],
-  transpose: ({ cotangents: [ct], avals: [x], params }) => [spread(ct!, x!, params.axes)],
-});
+export { reduceSum } from "./broadcast.js";
 
 /**
  * d(Π x) by halving: multiply the two halves of the line, and their tangents by the product rule.
@@ -119,8 +32,8 @@ function productTangent(x: Atom, t: Atom, axes: readonly number[]): Atom {
   while (n > 1) {
     const odd = n % 2;
     if (odd) {
-      value = pad(value, constant(1, [], dtype), [0, 0], [0, 1]);
-      tangent = pad(tangent, constant(0, [], dtype), [0, 0], [0, 1]);
+      value = pad(value, lit(1, dtype), [0, 0], [0, 1]);
+      tangent = pad(tangent, lit(0, dtype), [0, 0], [0, 1]);
     }
     const half = (n + odd) / 2;
     const first = (a: Atom) => slice(a, [0, 0], [rows, half]);
@@ -222,39 +135,36 @@ export const reduceOrP: Primitive<ReduceParams> = reduction({
   error: 0,
 });
 
-const sorted = (axes: readonly number[]): ReduceParams => ({
-  axes: [...axes].sort((a, b) => a - b),
-});
-
-/** Sum over `axes`; integers wrap. */
-export function reduceSum(x: Atom, axes: readonly number[]): Atom {
-  return bind1(reduceSumP, [x], sorted(axes));
-}
-
 /** Product over `axes`; integers wrap. */
 export function reduceProd(x: Atom, axes: readonly number[]): Atom {
-  return bind1(reduceProdP, [x], sorted(axes));
+  return bind1(reduceProdP, [x], sortedAxes(axes));
 }
 
 /** Maximum over `axes`; NaN if any element is. Of nothing: the least value of the dtype. */
 export function reduceMax(x: Atom, axes: readonly number[]): Atom {
-  return bind1(reduceMaxP, [x], sorted(axes));
+  return bind1(reduceMaxP, [x], sortedAxes(axes));
 }
 
 /** Minimum over `axes`; NaN if any element is. Of nothing: the greatest value of the dtype. */
 export function reduceMin(x: Atom, axes: readonly number[]): Atom {
-  return bind1(reduceMinP, [x], sorted(axes));
+  return bind1(reduceMinP, [x], sortedAxes(axes));
 }
 
 /** Whether all of the bools along `axes` are true. */
 export function reduceAnd(x: Atom, axes: readonly number[]): Atom {
-  return bind1(reduceAndP, [x], sorted(axes));
+  return bind1(reduceAndP, [x], sortedAxes(axes));
 }
 
 /** Whether any of the bools along `axes` is true. */
 export function reduceOr(x: Atom, axes: readonly number[]): Atom {
-  return bind1(reduceOrP, [x], sorted(axes));
+  return bind1(reduceOrP, [x], sortedAxes(axes));
 }
 
-export const reducePrimitives = (): Primitive[] =>
-  [reduceSumP, reduceProdP, reduceMaxP, reduceMinP, reduceAndP, reduceOrP] as Primitive[];
+export const reducePrimitives = [
+  reduceSumP,
+  reduceProdP,
+  reduceMaxP,
+  reduceMinP,
+  reduceAndP,
+  reduceOrP,
+] as Primitive[];

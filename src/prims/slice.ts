@@ -7,8 +7,7 @@ import type { Atom } from "../ir/graph.js";
 import { idxAdd, idxDiv, idxMod, idxScale, type ViewExpr, viewWithin } from "../ir/index-expr.js";
 import type { Primitive } from "../ir/primitive.js";
 import { sub } from "./arithmetic.js";
-import { broadcastInDim, constant, zerosOf } from "./broadcast.js";
-import { reduceSum } from "./reduce.js";
+import { broadcastInDim, constant, reduceSum, zerosOf } from "./broadcast.js";
 import { elementAt, range, requireLength, requireSameDtype } from "./rules.js";
 import { select } from "./select.js";
 

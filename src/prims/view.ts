@@ -1,32 +1,31 @@
-/** The family of views (indexing that the compiler folds into its consumers) and its table. */
+/** The family of views (indexing that the compiler folds into its consumers), and its table. */
 import type { Primitive } from "../ir/primitive.js";
 import { broadcastInDimP } from "./broadcast.js";
 import { concatenateP, iotaP, stopGradientP } from "./concatenate.js";
 import { dynamicSliceP, dynamicUpdateSliceP } from "./dynamic.js";
-import { gatherP } from "./gather.js";
+import { gatherP, scatterAddP } from "./gather.js";
 import { reshapeP, reverseP, transposeP } from "./reshape.js";
 import { padP, sliceP } from "./slice.js";
 
 export { broadcastInDim } from "./broadcast.js";
 export { concatenate, iota, stopGradient } from "./concatenate.js";
 export { dynamicSlice, dynamicUpdateSlice } from "./dynamic.js";
-export { gather } from "./gather.js";
+export { gather, scatterAdd } from "./gather.js";
 export { reshape, reverse, transpose } from "./reshape.js";
 export { pad, slice } from "./slice.js";
 
-/** Not a constant: these modules import each other, and it must not matter which loads first. */
-export const viewPrimitives = (): Primitive[] =>
-  [
-    broadcastInDimP,
-    reshapeP,
-    transposeP,
-    reverseP,
-    sliceP,
-    padP,
-    concatenateP,
-    iotaP,
-    stopGradientP,
-    gatherP,
-    dynamicSliceP,
-    dynamicUpdateSliceP,
-  ] as Primitive[];
+export const viewPrimitives = [
+  broadcastInDimP,
+  reshapeP,
+  transposeP,
+  reverseP,
+  sliceP,
+  padP,
+  concatenateP,
+  iotaP,
+  stopGradientP,
+  gatherP,
+  scatterAddP,
+  dynamicSliceP,
+  dynamicUpdateSliceP,
+] as Primitive[];
