@@ -54,7 +54,8 @@ export function toAtom(x: TensorLike, trace: Trace, dtype?: DType): Atom {
 function constantOf(value: number, dtype: DType): number {
   switch (dtype) {
     case "float32":
-      return Math.fround(value);
+      // Kept in f64: the device rounds it once, the reference does not.
+      return value;
     case "bool":
       return value !== 0 ? 1 : 0;
     default: {

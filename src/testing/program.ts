@@ -1,0 +1,386 @@
+/**
+ * Random well-typed programs. A program is decoded from a list of naturals, each taken modulo the
+ * choices that are well typed at that point: every list is a valid program, so that shrinking
+ * always yields a smaller valid program.
+ */
+import { type Shape, sizeOf } from "../core/aval.js";
+import type { DType } from "../core/dtype.js";
+import { type NdArray, ndarray } from "../core/ndarray.js";
+import { buildGraph, lit } from "../ir/builder.js";
+import type { Atom, Graph } from "../ir/graph.js";
+import { showGraph } from "../ir/print.js";
+import { dce } from "../optimise/dce.js";
+import * as p from "../prims/index.js";
+import { uniforms } from "../reference/perturb.js";
+import { zeros } from "../transform/index.js";
+
+/** One decoded step: an operation, two operand choices and a parameter. */
+export interface Step {
+  readonly op: number;
+  readonly a: number;
+  readonly b: number;
+  readonly param: number;
+}
+
+export interface ProgramCode {
+  /** Sizes of the axes of the float inputs, as naturals. */
+  readonly shapes: readonly (readonly number[])[];
+  readonly steps: readonly Step[];
+  readonly seed: number;
+}
+
+export interface RandomProgram {
+  readonly code: ProgramCode;
+  readonly graph: Graph;
+  readonly inputs: readonly NdArray[];
+  toString(): string;
+}
+
+const MAX_SIZE = 96;
+const MAX_RANK = 4;
+
+/** What a step may draw on. */
+class Scope {
+  readonly atoms: Atom[];
+  readonly step: Step;
+  constructor(atoms: Atom[], step: Step) {
+    this.atoms = atoms;
+    this.step = step;
+  }
+  #pick(dtype: DType, choice: number): Atom {
+    const list = this.atoms.filter((x) => x.aval.dtype === dtype);
+    // Later values are likelier, so that programs get deep.
+    const k = choice % (2 * list.length);
+    return list[k < list.length ? k : list.length - 1 - ((k - list.length) >> 1)]!;
+  }
+  float(): Atom {
+    return this.#pick("float32", this.step.a);
+  }
+  other(): Atom {
+    return this.#pick("float32", this.step.b);
+  }
+  of(dtype: DType, second = false): Atom {
+    return this.#pick(dtype, second ? this.step.b : this.step.a);
+  }
+  get param(): number {
+    return this.step.param;
+  }
+  axis(x: Atom): number {
+    return this.param % x.aval.shape.length;
+  }
+}
+
+const rank = (x: Atom): number => x.aval.shape.length;
+
+const splat = (value: number, x: Atom, dtype: DType = x.aval.dtype): Atom => {
+  const scalar = lit(value, dtype);
+  return rank(x) === 0 ? scalar : p.broadcastInDim(scalar, x.aval.shape, []);
+};
+
+/** Bring a value to a shape by broadcasting, reshaping, or broadcasting its sum. */
+function fit(x: Atom, shape: Shape): Atom {
+  const have = x.aval.shape;
+  if (have.length === shape.length && have.every((d, i) => d === shape[i])) return x;
+  if (sizeOf(have) === sizeOf(shape)) return p.reshape(x, shape);
+  const offset = shape.length - have.length;
+  if (offset >= 0 && have.every((d, i) => d === shape[i + offset])) {
+    return p.broadcastInDim(
+      x,
+      shape,
+      have.map((_, i) => i + offset),
+    );
+  }
+  const flat = x.aval.dtype === "bool" ? p.convert(x, "int32") : x;
+  const axes = have.map((_, i) => i);
+  const total = axes.length === 0 ? flat : p.reduceSum(flat, axes);
+  const typed = x.aval.dtype === "bool" ? p.convert(total, "bool") : total;
+  return shape.length === 0 ? typed : p.broadcastInDim(typed, shape, []);
+}
+
+/** Keep magnitudes tame, so that products and exponentials of a long program stay finite. */
+const tame = (x: Atom): Atom => p.mul(p.tanh(p.mul(x, splat(0.25, x))), splat(2, x));
+const positive = (x: Atom): Atom => p.add(p.mul(x, x), splat(0.5, x));
+
+const unary = (f: (x: Atom) => Atom) => (s: Scope): Atom => f(s.float());
+const binary = (f: (x: Atom, y: Atom) => Atom) => (s: Scope): Atom => {
+  const x = s.float();
+  return f(x, fit(s.other(), x.aval.shape));
+};
+const needsRank = (f: (s: Scope, x: Atom) => Atom) => (s: Scope): Atom => {
+  const x = s.float();
+  return rank(x) === 0 ? p.neg(x) : f(s, x);
+};
+
+const someAxes = (x: Atom, param: number): number[] => {
+  const axes = x.aval.shape.map((_, i) => i).filter((i) => (param >> i) & 1);
+  return axes.length === 0 && rank(x) > 0 ? [param % rank(x)] : axes;
+};
+
+/** The operations by name: what the decoder chooses from. All are total on well-typed operands. */
+export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
+  neg: unary(p.neg),
+  add: binary(p.add),
+  sub: binary(p.sub),
+  mul: binary((x, y) => p.mul(tame(x), tame(y))),
+  div: binary((x, y) => p.div(x, positive(y))),
+  max: binary(p.max),
+  min: binary(p.min),
+  pow: binary((x, y) => p.pow(positive(tame(x)), tame(y))),
+  atan2: binary((x, y) => p.atan2(x, positive(y))),
+  abs: unary(p.abs),
+  sign: unary((x) => p.mul(p.sign(x), x)),
+  floor: unary((x) => p.add(p.floor(x), x)),
+  square: unary((x) => p.square(tame(x))),
+  integerPow: (s) => p.integerPow(tame(s.float()), 2 + (s.param % 3)),
+  sqrt: unary((x) => p.sqrt(positive(x))),
+  rsqrt: unary((x) => p.rsqrt(positive(x))),
+  exp: unary((x) => p.exp(tame(x))),
+  expm1: unary((x) => p.expm1(tame(x))),
+  log: unary((x) => p.log(positive(x))),
+  log1p: unary((x) => p.log1p(p.mul(x, x))),
+  sin: unary((x) => p.sin(x)),
+  cos: unary((x) => p.cos(x)),
+  atan: unary(p.atan),
+  asinh: unary(p.asinh),
+  sinh: unary((x) => p.sinh(tame(x))),
+  cosh: unary((x) => p.cosh(tame(x))),
+  tanh: unary(p.tanh),
+  logistic: unary(p.logistic),
+  erf: unary(p.erf),
+  erfInv: unary((x) => p.erfInv(p.mul(p.tanh(x), splat(0.75, x)))),
+  lgamma: unary((x) => p.lgamma(positive(tame(x)))),
+  clamp: unary((x) => p.clamp(splat(-1.03125, x), x, splat(1.28125, x))),
+  scale: (s) => p.mul(s.float(), splat((1 + (s.param % 12)) / 8, s.float())),
+  stopGradient: unary((x) => p.add(p.stopGradient(x), x)),
+  select: (s) => {
+    const x = s.float();
+    const pred = fit(s.of("bool"), x.aval.shape);
+    return p.select(pred, x, fit(s.other(), x.aval.shape));
+  },
+  compare: (s) => {
+    const x = s.float();
+    const y = fit(s.other(), x.aval.shape);
+    return [p.lt, p.le, p.gt, p.ge][s.param % 4]!(x, y);
+  },
+  logic: (s) => {
+    const x = s.of("bool");
+    const y = fit(s.of("bool", true), x.aval.shape);
+    return [p.and, p.or, p.xor][s.param % 3]!(x, y);
+  },
+  not: (s) => p.not(s.of("bool")),
+  toFloat: (s) => p.convert(s.of((["int32", "uint32", "bool"] as const)[s.param % 3]!), "float32"),
+  toInt: (s) => p.convert(s.float(), "int32"),
+  toUint: (s) => p.convert(p.abs(s.of("int32")), "uint32"),
+  intArithmetic: (s) => {
+    const x = s.of("int32");
+    const y = fit(s.of("int32", true), x.aval.shape);
+    return [p.add, p.sub, p.mul, p.max, p.min, p.and, p.or, p.xor][s.param % 8]!(x, y);
+  },
+  uintArithmetic: (s) => {
+    const x = s.of("uint32");
+    const y = fit(s.of("uint32", true), x.aval.shape);
+    return [p.add, p.mul, p.max, p.min, p.and, p.or, p.xor][s.param % 7]!(x, y);
+  },
+  shift: (s) => {
+    const x = s.of("uint32");
+    return [p.shiftLeft, p.shiftRightLogical][s.param % 2]!(x, splat(s.param % 5, x));
+  },
+  intCompare: (s) => {
+    const x = s.of("int32");
+    const y = fit(s.of("int32", true), x.aval.shape);
+    return [p.eq, p.ne, p.lt, p.ge][s.param % 4]!(x, y);
+  },
+  reshape: (s) => {
+    const x = s.float();
+    const n = sizeOf(x.aval.shape);
+    const divisors = Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0);
+    const d = divisors[s.param % divisors.length]!;
+    return p.reshape(x, s.param % 5 === 0 ? [n] : [d, n / d]);
+  },
+  transpose: needsRank((s, x) => {
+    const perm = x.aval.shape.map((_, i) => i);
+    for (let i = perm.length - 1, q = s.param; i > 0; i--, q = Math.floor(q / (i + 2))) {
+      const j = q % (i + 1);
+      [perm[i], perm[j]] = [perm[j]!, perm[i]!];
+    }
+    return p.transpose(x, perm);
+  }),
+  broadcast: (s) => {
+    const x = s.float();
+    const n = 1 + (s.param % 3);
+    if (rank(x) >= MAX_RANK || sizeOf(x.aval.shape) * n > MAX_SIZE) return p.neg(x);
+    const at = s.param % (rank(x) + 1);
+    const shape = [...x.aval.shape.slice(0, at), n, ...x.aval.shape.slice(at)];
+    const dims = x.aval.shape.map((_, i) => (i < at ? i : i + 1));
+    return p.broadcastInDim(x, shape, dims);
+  },
+  slice: needsRank((s, x) => {
+    const axis = s.axis(x);
+    const n = x.aval.shape[axis]!;
+    const start = x.aval.shape.map((_, i) => (i === axis ? s.param % n : 0));
+    const stride = x.aval.shape.map((_, i) => (i === axis ? 1 + (s.param % 2) : 1));
+    return p.slice(x, start, x.aval.shape, stride);
+  }),
+  pad: needsRank((s, x) => {
+    const axis = s.axis(x);
+    const at = (v: number) => x.aval.shape.map((_, i) => (i === axis ? v : 0));
+    const lo = at((s.param % 4) - 1);
+    const hi = at(s.param % 3);
+    const interior = at(s.param % 2);
+    const size = x.aval.shape[axis]!;
+    const grown = size + lo[axis]! + hi[axis]! + (size - 1) * interior[axis]!;
+    if (grown < 1 || (sizeOf(x.aval.shape) / size) * grown > MAX_SIZE) return p.neg(x);
+    return p.pad(x, lit((s.param % 7) / 8, "float32"), lo, hi, interior);
+  }),
+  padTraced: needsRank((s, x) => {
+    if (sizeOf(x.aval.shape) * 2 > MAX_SIZE) return p.neg(x);
+    const axis = s.axis(x);
+    const value = fit(s.other(), []);
+    const one = x.aval.shape.map((_, i) => (i === axis ? 1 : 0));
+    return p.pad(x, value, one, x.aval.shape.map(() => 0));
+  }),
+  reverse: needsRank((s, x) => p.reverse(x, someAxes(x, s.param))),
+  concatenate: needsRank((s, x) => {
+    if (sizeOf(x.aval.shape) * 2 > MAX_SIZE) return p.neg(x);
+    return p.concatenate([x, fit(s.other(), x.aval.shape)], s.axis(x));
+  }),
+  iota: (s) => {
+    const x = s.float();
+    if (rank(x) === 0) return p.neg(x);
+    const i = p.iota("float32", x.aval.shape, s.axis(x));
+    return p.add(x, p.mul(i, splat(0.125, x)));
+  },
+  sum: (s) => p.reduceSum(s.float(), someAxes(s.float(), s.param)),
+  prod: (s) => p.reduceProd(tame(s.float()), someAxes(s.float(), s.param)),
+  reduceMax: (s) => p.reduceMax(s.float(), someAxes(s.float(), s.param)),
+  reduceMin: (s) => p.reduceMin(s.float(), someAxes(s.float(), s.param)),
+  any: (s) => p.reduceOr(s.of("bool"), someAxes(s.of("bool"), s.param)),
+  all: (s) => p.reduceAnd(s.of("bool"), someAxes(s.of("bool"), s.param)),
+  intSum: (s) => p.reduceSum(s.of("int32"), someAxes(s.of("int32"), s.param)),
+  softmax: needsRank((s, x) => {
+    const axis = s.axis(x);
+    const keep = x.aval.shape.map((_, i) => i).filter((i) => i !== axis);
+    const back = (y: Atom) => p.broadcastInDim(y, x.aval.shape, keep);
+    const e = p.exp(p.sub(x, back(p.stopGradient(p.reduceMax(x, [axis])))));
+    return p.div(e, back(p.reduceSum(e, [axis])));
+  }),
+  argmax: needsRank((s, x) => [p.argmax, p.argmin][s.param % 2]!(x, s.axis(x))),
+  cumsum: needsRank((s, x) => p.cumsum(x, s.axis(x), s.param % 2 === 1)),
+  cumprod: needsRank((s, x) => p.cumprod(tame(x), s.axis(x), s.param % 2 === 1)),
+  cummax: needsRank((s, x) => p.cummax(x, s.axis(x), s.param % 2 === 1)),
+  sort: needsRank((s, x) => p.sort([x], s.axis(x))[0]!),
+  sortPair: needsRank((s, x) => p.sort([x, fit(s.other(), x.aval.shape)], s.axis(x))[1]!),
+  dot: (s) => {
+    const x = s.float();
+    const y = s.other();
+    if (rank(x) === 0 || rank(y) === 0) return p.mul(x, fit(y, x.aval.shape));
+    // Contract the first pair of axes of equal size; else the outer product, or x with itself.
+    for (let i = 0; i < rank(x); i++) {
+      const a = (i + s.param) % rank(x);
+      const b = y.aval.shape.indexOf(x.aval.shape[a]!);
+      const size = (sizeOf(x.aval.shape) * sizeOf(y.aval.shape)) / x.aval.shape[a]! ** 2;
+      if (b >= 0 && rank(x) + rank(y) - 2 <= MAX_RANK && size <= MAX_SIZE) {
+        return p.dotGeneral(x, y, { contract: [[a], [b]], batch: [[], []] });
+      }
+    }
+    const axes = x.aval.shape.map((_, i) => i);
+    return p.dotGeneral(x, x, { contract: [axes, axes], batch: [[], []] });
+  },
+  batchDot: (s) => {
+    const x = s.float();
+    const y = fit(s.other(), x.aval.shape);
+    if (rank(x) < 2) return p.mul(x, y);
+    const batch = [s.param % rank(x)];
+    const contract = [(s.param + 1) % rank(x)];
+    const kept = x.aval.shape.filter((_, i) => i !== batch[0] && i !== contract[0]);
+    const size = x.aval.shape[batch[0]!]! * sizeOf(kept) ** 2;
+    if (1 + 2 * kept.length > MAX_RANK || size > MAX_SIZE) return p.mul(x, y);
+    return p.dotGeneral(x, y, { contract: [contract, contract], batch: [batch, batch] });
+  },
+  gather: needsRank((s, x) => {
+    const i = s.of("int32", true);
+    const axis = s.axis(x);
+    const rest = sizeOf(x.aval.shape) / x.aval.shape[axis]!;
+    if (rank(x) + rank(i) - 1 > MAX_RANK || rest * sizeOf(i.aval.shape) > MAX_SIZE) return p.neg(x);
+    return p.gather(x, i, { axis, batch: 0 });
+  }),
+  scatterAdd: needsRank((s, x) => {
+    const i = fit(s.of("int32", true), [3]);
+    const axis = s.axis(x);
+    const shape = [...x.aval.shape.slice(0, axis), 3, ...x.aval.shape.slice(axis + 1)];
+    const updates = fit(s.other(), shape);
+    return p.scatterAdd(x, i, updates, { axis, batch: 0 });
+  }),
+  dynamicSlice: needsRank((s, x) => {
+    const starts = x.aval.shape.map((_, k) => (k === s.axis(x) ? fit(s.of("int32", true), []) : lit(0, "int32")));
+    const sizes = x.aval.shape.map((d, k) => (k === s.axis(x) ? 1 + (s.param % d) : d));
+    return p.dynamicSlice(x, starts, sizes);
+  }),
+  dynamicUpdateSlice: needsRank((s, x) => {
+    const axis = s.axis(x);
+    const starts = x.aval.shape.map((_, k) => (k === axis ? fit(s.of("int32", true), []) : lit(0, "int32")));
+    const shape = x.aval.shape.map((d, k) => (k === axis ? 1 + (s.param % d) : d));
+    return p.dynamicUpdateSlice(x, fit(s.other(), shape), starts);
+  }),
+  threefry: (s) => {
+    const x = s.of("uint32");
+    const y = fit(s.of("uint32", true), x.aval.shape);
+    return p.threefry2x32(x, y, splat(s.param, x), splat(1, x))[s.param % 2]!;
+  },
+};
+
+const names = Object.keys(operations);
+
+/** The names of a program's operations, for messages. */
+export const stepNames = (code: ProgramCode): string[] =>
+  code.steps.map((s) => names[s.op % names.length]!);
+
+/** Decode a list of naturals to a program with input values. */
+export function decodeProgram(code: ProgramCode): RandomProgram {
+  const shapes = code.shapes.map((s) => s.slice(0, 3).map((d) => 1 + (d % 4)));
+  const floatShapes = shapes.length === 0 ? [[2]] : shapes;
+  const first = floatShapes[0]!;
+  const avals = [
+    ...floatShapes.map((shape) => ({ shape, dtype: "float32" as const })),
+    { shape: first, dtype: "int32" as const },
+    { shape: [2], dtype: "uint32" as const },
+    { shape: first, dtype: "bool" as const },
+  ];
+  const graph = dce(
+    buildGraph(avals, (inputs) => {
+      const atoms: Atom[] = [...inputs];
+      for (const step of code.steps) {
+        const f = operations[names[step.op % names.length]!]!;
+        atoms.push(f(new Scope(atoms, step)));
+      }
+      const floats = atoms.filter((x) => x.aval.dtype === "float32");
+      const made = atoms.slice(inputs.length);
+      const last = made.length > 0 ? made[made.length - 1]! : zeros(avals[0]!);
+      return [floats[floats.length - 1]!, floats[Math.max(0, floats.length - 2)]!, last];
+    }),
+  );
+  const random = uniforms(code.seed);
+  const inputs = avals.map(({ shape, dtype }) => {
+    const values = Array.from({ length: sizeOf(shape) }, (_, i) => {
+      const r = random();
+      switch (dtype) {
+        case "float32":
+          // Exact in f32, spread over |x| <= 2 without ties.
+          return (Math.floor(r * 33) - 16) / 8 + (1 + (i % 31)) / 512;
+        case "int32":
+          return Math.floor(r * 9) - 4;
+        case "uint32":
+          return Math.floor(r * 2 ** 32);
+        case "bool":
+          return r < 0.5 ? 0 : 1;
+      }
+    });
+    return ndarray(shape, dtype, values);
+  });
+  return {
+    code,
+    graph,
+    inputs,
+    toString: () => `${showGraph(graph)}\nsteps: ${stepNames(code).join(" ")}\ncode: ${JSON.stringify(code)}`,
+  };
+}

@@ -1,0 +1,30 @@
+import fc from "fast-check";
+import { describe, it } from "vitest";
+import { program } from "../../src/testing/arbitraries.js";
+import { Discard, laws } from "./laws.js";
+
+// The seed is fixed so that the suite is reproducible; `npm run fuzz` explores with fresh ones.
+const RUNS = Number(process.env.DAWNGRAD_LAW_RUNS ?? 150);
+const SEED = Number(process.env.DAWNGRAD_LAW_SEED ?? 20240229);
+
+describe("laws over random programs (f64 reference)", () => {
+  for (const law of laws) {
+    it(law.name, () => {
+      let discarded = 0;
+      fc.assert(
+        fc.property(program(), (p) => {
+          try {
+            law.check(p);
+          } catch (error) {
+            if (!(error instanceof Discard)) throw error;
+            discarded++;
+          }
+        }),
+        { numRuns: RUNS, seed: SEED },
+      );
+      if (discarded > 0.8 * RUNS) {
+        throw new Error(`${discarded} of ${RUNS} programs were discarded: the law was hardly tested`);
+      }
+    });
+  }
+});
