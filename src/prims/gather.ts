@@ -11,7 +11,7 @@ import { addLane, broadcastInDim, constant, reduceSum, zerosOf } from "./broadca
 import { eq, ge, lt } from "./compare.js";
 import { iota } from "./concatenate.js";
 import { and } from "./logic.js";
-import { reshape, transpose } from "./reshape.js";
+import { moveAxis, reshape, transpose } from "./reshape.js";
 import {
   elementAt,
   listsEqual,
@@ -125,6 +125,16 @@ export const gatherP: Primitive<GatherParams> = {
  */
 export function gather(x: Atom, indices: Atom, { axis, batch }: GatherParams): Atom {
   return bind1(gatherP, [x, indices], { axis, batch });
+}
+
+/** `x` at `indices` of the same shape, line by line along `axis` (numpy's take_along_axis). */
+export function takeAlong(x: Atom, indices: Atom, axis: number): Atom {
+  const last = x.aval.shape.length - 1;
+  const inner = gather(moveAxis(x, axis, last), moveAxis(indices, axis, last), {
+    axis: last,
+    batch: last,
+  });
+  return moveAxis(inner, last, axis);
 }
 
 /** Where indices address the operand at all, spread over the shape of the updates. */

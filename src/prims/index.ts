@@ -1,13 +1,19 @@
 /** Every primitive: the strict functions that build with them, and the table of their records. */
 import type { Primitive } from "../ir/primitive.js";
+import { argmaxP, argminP } from "./argreduce.js";
+import { cumulativePrimitives } from "./cumulative.js";
 import { dotGeneralP } from "./dot.js";
 import { elementwisePrimitives } from "./elementwise-table.js";
 import { reducePrimitives } from "./reduce.js";
+import { permuteP, sortP } from "./sort.js";
 import { viewPrimitives } from "./view.js";
 
+export { argmax, argmin } from "./argreduce.js";
+export { cummax, cummin, cumprod, cumsum } from "./cumulative.js";
 export { dotGeneral } from "./dot.js";
 export * from "./elementwise.js";
 export { reduceAnd, reduceMax, reduceMin, reduceOr, reduceProd, reduceSum } from "./reduce.js";
+export { sort } from "./sort.js";
 export * from "./view.js";
 
 /** The table from which passes' tests are derived: a new primitive is tested because it is here. */
@@ -15,5 +21,6 @@ export const primitives: readonly Primitive[] = [
   ...elementwisePrimitives,
   ...viewPrimitives,
   ...reducePrimitives,
-  dotGeneralP as Primitive,
+  ...cumulativePrimitives,
+  ...([dotGeneralP, argmaxP, argminP, sortP, permuteP] as Primitive[]),
 ];

@@ -7,7 +7,7 @@ import type { EmitContext, JvpArgs, Primitive } from "../ir/primitive.js";
 import { add, div, mul } from "./arithmetic.js";
 import { constant, reduceSum, reduceSumP, spread } from "./broadcast.js";
 import { eq } from "./compare.js";
-import { type ReduceParams, reduction, sortedAxes } from "./reduction.js";
+import { bestGap, type ReduceParams, reduction, sortedAxes } from "./reduction.js";
 import { reshape, transpose } from "./reshape.js";
 import { numeric, otherAxes } from "./rules.js";
 import { select } from "./select.js";
@@ -91,12 +91,6 @@ function extremumTangent({ primals, tangents, outputs, params }: JvpArgs<ReduceP
   const total = reduceSum(select(chosen, t, zero), params.axes);
   const count = reduceSum(select(chosen, constant(1, shape, dtype), zero), params.axes);
   return [div(total, count)];
-}
-
-/** The gap between the best element and the next one. */
-function bestGap(group: readonly number[], sign: number): number {
-  const [best, next] = group.map((v) => v * sign).sort((a, b) => b - a);
-  return best === undefined || next === undefined ? Infinity : best - next;
 }
 
 export const reduceMaxP: Primitive<ReduceParams> = reduction({

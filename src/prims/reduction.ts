@@ -83,3 +83,9 @@ export function reduction(d: ReductionDefinition): Primitive<ReduceParams> {
 export const sortedAxes = (axes: readonly number[]): ReduceParams => ({
   axes: [...axes].sort((a, b) => a - b),
 });
+
+/** The gap between the best element and the next one. */
+export function bestGap(group: readonly number[], sign: number): number {
+  const [best, next] = group.map((v) => v * sign).sort((a, b) => b - a);
+  return best === undefined || next === undefined ? Infinity : best - next;
+}

@@ -93,6 +93,13 @@ export function transpose(x: Atom, perm: readonly number[]): Atom {
   return bind1(transposeP, [x], { perm: [...perm] });
 }
 
+/** `x` with one axis moved to another place, the others in order. */
+export function moveAxis(x: Atom, from: number, to: number): Atom {
+  const perm = x.aval.shape.map((_, axis) => axis).filter((axis) => axis !== from);
+  perm.splice(to, 0, from);
+  return transpose(x, perm);
+}
+
 export const reverseP: Primitive<{ readonly axes: readonly number[] }> = {
   name: "reverse",
   kind: "view",
