@@ -27,7 +27,7 @@ export const discard = (why: string): never => {
 
 export interface Law {
   readonly name: string;
-  check(p: RandomProgram): void;
+  check(p: RandomProgram): void | Promise<void>;
 }
 
 function fail(message: string): never {
