@@ -50,14 +50,17 @@ export const viewWithin = (
   ({ kind: "within", value, lo, hi, then: inside, else: outside });
 
 function make(terms: Map<string, { atom: IdxAtom; coeff: number }>, constant: number): Idx {
-  // div(x, c)·c·k + mod(x, c)·k  =  x·k
+  // div(x, c)·c·k + mod(x, c)·k  =  x·k; the quotient may have merged with a division inside x.
   for (const { atom, coeff } of terms.values()) {
-    if (atom.op !== "div") continue;
-    const rest = terms.get(`(${atom.arg.key})%${atom.by}`);
-    if (rest && rest.coeff * atom.by === coeff) {
+    if (atom.op !== "mod") continue;
+    const whole = coeff * atom.by;
+    if (![...terms.values()].some((t) => t.atom.op === "div" && t.coeff === whole)) continue;
+    const quotient = idxDiv(atom.arg, atom.by);
+    const only = quotient.constant === 0 && quotient.terms.length === 1 && quotient.terms[0];
+    if (only && only.coeff === 1 && terms.get(only.atom.key)?.coeff === whole) {
       terms.delete(atom.key);
-      terms.delete(rest.atom.key);
-      return idxAdd(make(terms, constant), idxScale(atom.arg, rest.coeff));
+      terms.delete(only.atom.key);
+      return idxAdd(make(terms, constant), idxScale(atom.arg, coeff));
     }
   }
   const list = [...terms.values()].filter((t) => t.coeff !== 0);
@@ -72,7 +75,8 @@ function make(terms: Map<string, { atom: IdxAtom; coeff: number }>, constant: nu
     ...list.map((t) => (t.coeff === 1 ? t.atom.key : `${t.atom.key}*${t.coeff}`)),
     ...(constant !== 0 || list.length === 0 ? [String(constant)] : []),
   ].join("+");
-  return { terms: list, constant, lo, hi, key };
+  // Adding 0 turns -0 into 0.
+  return { terms: list, constant: constant + 0, lo, hi, key };
 }
 
 const asMap = (e: Idx) => new Map(e.terms.map((t) => [t.atom.key, { ...t }]));
@@ -121,16 +125,30 @@ export const idxSub = (a: Idx, b: Idx): Idx => idxAdd(a, idxScale(b, -1));
 
 const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a % b));
 
-/** e as by·quotient + rest, where every coefficient of rest lies in [0, by). */
+/** WGSL computes indices in u32: no intermediate may be larger. */
+const largest = 2 ** 32 - 1;
+
+/**
+ * e as by·quotient + rest, where rest >= 0 and its coefficients lie in [0, by), or in (-by, by)
+ * where the former would overflow (reversed long axes).
+ */
 function split(e: Idx, by: number): [quotient: Idx, rest: Idx] {
+  const parts = splitWith(e, by, Math.floor);
+  return parts[1].hi <= largest ? parts : splitWith(e, by, Math.trunc);
+}
+
+function splitWith(e: Idx, by: number, round: (x: number) => number): [Idx, Idx] {
   const q = new Map<string, { atom: IdxAtom; coeff: number }>();
   const r = new Map<string, { atom: IdxAtom; coeff: number }>();
+  let least = e.constant;
   for (const { atom, coeff } of e.terms) {
-    const k = Math.floor(coeff / by);
+    const k = round(coeff / by);
+    const left = coeff - k * by;
     if (k !== 0) q.set(atom.key, { atom, coeff: k });
-    if (coeff - k * by !== 0) r.set(atom.key, { atom, coeff: coeff - k * by });
+    if (left !== 0) r.set(atom.key, { atom, coeff: left });
+    least += left * (left > 0 ? atom.lo : atom.hi);
   }
-  const k = Math.floor(e.constant / by);
+  const k = Math.floor(least / by);
   return [make(q, k), make(r, e.constant - k * by)];
 }
 
