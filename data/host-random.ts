@@ -36,7 +36,7 @@ export function threefry2x32(key: HostKey, x0: number, x1: number): [number, num
 /** The key of a seed in [0, 2^32), as `random.key(seed)`. */
 export function hostKey(seed: number): HostKey {
   if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
-    throw new DataError(`hostKey: expected a seed that is an integer in [0, 2^32), found ${seed}`);
+    throw new DataError(`key: expected a seed that is an integer in [0, 2^32), found ${seed}`);
   }
   return [0, seed];
 }
@@ -92,14 +92,26 @@ function stableArgsort(words: Uint32Array): Int32Array {
   );
 }
 
-/** The two words of any kind of key. */
-export async function readKey(key: KeyLike): Promise<HostKey> {
-  if (typeof key === "number") return hostKey(key);
+/**
+ * The two words of any kind of key. What cannot be a key throws at once; a tensor is read back.
+ * `name` is that of the option or argument, for the error.
+ */
+export function readKey(key: KeyLike, name = "key"): Promise<HostKey> {
+  if (typeof key === "number") return Promise.resolve(hostKey(key));
+  if (typeof key !== "object" || key === null) {
+    throw new DataError(
+      `${name}: expected a seed or a key (random.key(seed)), found ${String(key)} (a ${typeof key})`,
+    );
+  }
+  return wordsOf(key, name);
+}
+
+async function wordsOf(key: Exclude<KeyLike, number>, name: string): Promise<HostKey> {
   const words = "data" in key ? await key.data() : key;
   const [a, b] = Array.from(words);
   if (words.length !== 2 || a === undefined || b === undefined) {
     throw new DataError(
-      `key: expected a seed or a key of two uint32 words (random.key(seed)), found ${words.length} values`,
+      `${name}: expected a key of two uint32 words (random.key(seed)), found ${words.length} values`,
     );
   }
   return [a >>> 0, b >>> 0];

@@ -73,7 +73,10 @@ test("any kind of key gives its two words", async () => {
   await expect(readKey(Uint32Array.of(1, 2, 3))).rejects.toThrow(
     /two uint32 words.*found 3 values/,
   );
+  expect(() => readKey(true as unknown as number, "loader: shuffle")).toThrow(
+    /loader: shuffle: expected a seed or a key .*found true \(a boolean\)/,
+  );
   for (const seed of [-1, 0.5, 2 ** 32, Number.NaN]) {
-    await expect(readKey(seed)).rejects.toThrow(DataError);
+    expect(() => readKey(seed)).toThrow(DataError);
   }
 });

@@ -1,0 +1,31 @@
+/** Data sets, loaders and their transforms: `dawngrad/data`, for Node. */
+export { cifar10, cifar100 } from "./cifar.js";
+export {
+  Dataset,
+  type DatasetFields,
+  type Example,
+  type ExampleSource,
+  type LabelNoiseOptions,
+  labelNoise,
+} from "./dataset.js";
+export type { Epoch, Loader, LoaderOptions } from "./host-loader.js";
+export {
+  type HostKey,
+  hostBits,
+  hostFoldIn,
+  hostKey,
+  hostPermutation,
+  hostSplit,
+  hostUniform,
+  type KeyLike,
+} from "./host-random.js";
+export { type IdxArray, type IdxData, type IdxOptions, type IdxType, readIdx } from "./idx.js";
+export { fashionMnist, mnist, type TrainTest } from "./idx-folder.js";
+export { type Batch, loader, type WeightedBatch } from "./loader.js";
+export {
+  type HostBatch,
+  type NormalizeOptions,
+  normalize,
+  type Transform,
+  type TransformContext,
+} from "./transform.js";
