@@ -29,6 +29,8 @@ export interface OpenedDevice {
   readonly candidates: readonly Candidate[];
   /** True where completion is polled by `setImmediate` (Dawn in Node): see idle.ts. */
   readonly polled: boolean;
+  /** The host's memory that buffers may take, where the adapter has no memory of its own. */
+  readonly budget?: number | undefined;
 }
 
 /** Features that the generated code can make use of. */

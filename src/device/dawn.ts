@@ -10,6 +10,7 @@ import {
   type Driver,
   driverNamed,
   driverOf,
+  isSoftware,
   type OpenedDevice,
   requestDevice,
 } from "./adapter.js";
@@ -62,7 +63,8 @@ export async function openDawn(choice: AdapterChoice): Promise<OpenedDevice> {
     destroyAtExit(found);
     const reason = adapterName(found.adapter.info);
     candidates.push({ driver, used: true, reason });
-    return { ...found, driver: driverOf(found.adapter.info), candidates, polled: true };
+    const budget = isSoftware(found.adapter.info) ? await hostMemory() : undefined;
+    return { ...found, driver: driverOf(found.adapter.info), candidates, polled: true, budget };
   }
   throw noAdapter(choice, candidates);
 }
@@ -192,6 +194,13 @@ async function preload(loader: string): Promise<string | undefined> {
     }
   }
   return `its Vulkan loader does not load: ${failure}`;
+}
+
+/** Most of the memory that this process may use: the machine's, or its container's. */
+async function hostMemory(): Promise<number> {
+  const total = (await nodeOs()).totalmem();
+  const allowed = process.constrainedMemory?.() ?? 0; // 0, or immense, where nothing is set
+  return 0.9 * (allowed > 0 ? Math.min(total, allowed) : total);
 }
 
 /** Sets environment variables; the function returned puts them back. */

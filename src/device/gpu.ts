@@ -64,7 +64,10 @@ export class Gpu {
     this.subgroupSize = this.features.has("subgroups") ? (adapter.info.subgroupMinSize ?? 0) : 0;
     this.faults = new Faults(device);
     this.wait = opened.polled && this.software ? tamedWait() : plainWait;
-    this.pool = new BufferPool(device, this.faults, this.limits);
+    this.pool = new BufferPool(device, this.faults, {
+      maxBufferSize: this.limits.maxBufferSize,
+      budget: opened.budget,
+    });
     this.pipelines = new PipelineCache(device, this.faults, this.wait);
     this.staging = new Staging(device);
   }

@@ -28,7 +28,7 @@ export interface DeviceInfo {
 }
 
 let current: Gpu | undefined;
-let opening: Promise<Gpu> | undefined;
+let opening: { readonly choice: AdapterChoice; readonly gpu: Promise<Gpu> } | undefined;
 
 /**
  * Opens the device that everything runs on. Await it once before anything else; further calls
@@ -45,17 +45,7 @@ export async function init({ adapter = "auto" }: InitOptions = {}): Promise<Devi
     current = undefined;
     opening = undefined;
   }
-  opening ??= open(adapter).then(
-    (opened) => {
-      current = new Gpu(opened);
-      return current;
-    },
-    (error: unknown) => {
-      opening = undefined;
-      throw error;
-    },
-  );
-  const gpu = await opening;
+  const gpu = await join(adapter);
   if (adapter !== "auto" && (adapter === "software") !== gpu.software) {
     throw new DeviceError(
       `init({ adapter: "${adapter}" }): a ${gpu.software ? "software" : "hardware"} device is ` +
@@ -63,6 +53,25 @@ export async function init({ adapter = "auto" }: InitOptions = {}): Promise<Devi
     );
   }
   return describe(gpu);
+}
+
+/** The one device: open, being opened, or opened now. */
+async function join(choice: AdapterChoice): Promise<Gpu> {
+  for (;;) {
+    opening ??= { choice, gpu: start(choice) };
+    const joined = opening;
+    try {
+      return await joined.gpu;
+    } catch (error) {
+      if (opening === joined) opening = undefined;
+      if (joined.choice === choice) throw error; // otherwise another's choice failed: try ours
+    }
+  }
+}
+
+async function start(choice: AdapterChoice): Promise<Gpu> {
+  current = new Gpu(await open(choice));
+  return current;
 }
 
 /** The open device. `operation` is named in the error if there is none. */

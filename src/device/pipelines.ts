@@ -50,7 +50,10 @@ export class PipelineCache {
     this.#wait = wait;
   }
 
-  /** Pipelines held: they are never freed, a program's shaders are few and its layouts fewer. */
+  /**
+   * Pipelines held. They are never freed: a program's shaders are few, and whoever runs them holds
+   * them too (looking one up hashes its whole text, so programs keep what `get` returned).
+   */
   get size(): number {
     return this.#pipelines.size;
   }
@@ -65,10 +68,10 @@ export class PipelineCache {
     const known = this.#pipelines.get(key);
     if (known !== undefined) return known;
     this.#faults.check(spec.label);
-    const layouts = this.#layoutsOf(spec.layout);
-    const pipeline = this.#faults.during(`shader ${spec.label}`, () =>
-      this.#device.createComputePipeline(this.#descriptor(spec, layouts)),
-    );
+    const [pipeline, layouts] = this.#faults.during(`shader ${spec.label}`, () => {
+      const made = this.#layoutsOf(spec.layout);
+      return [this.#device.createComputePipeline(this.#descriptor(spec, made)), made];
+    });
     const error = this.#faults.take();
     if (error !== undefined) throw shaderError(spec, error.message, error);
     return this.#keep(key, spec, pipeline, layouts);
@@ -90,18 +93,21 @@ export class PipelineCache {
   }
 
   async #compile(key: string, spec: PipelineSpec): Promise<Pipeline> {
-    this.#faults.check(spec.label);
+    this.#faults.checkLost(`compiling ${spec.label}`);
+    // What is wrong with the text is an error of the module; the pipeline's says only that there is
+    // one. The scope keeps it apart from those of the shaders that compile at the same time.
+    this.#device.pushErrorScope("validation");
     const layouts = this.#layoutsOf(spec.layout);
-    try {
-      const pipeline = await this.#wait(() =>
-        this.#device.createComputePipelineAsync(this.#descriptor(spec, layouts)),
-      );
-      return this.#pipelines.get(key) ?? this.#keep(key, spec, pipeline, layouts);
-    } catch (error) {
-      const cause = this.#faults.take() ?? (error as Error);
-      this.#faults.checkLost(`compiling ${spec.label}`);
-      throw shaderError(spec, cause.message, cause);
+    const descriptor = this.#descriptor(spec, layouts);
+    const scope = this.#wait(() => this.#device.popErrorScope());
+    const compiling = this.#wait(() => this.#device.createComputePipelineAsync(descriptor));
+    const [scoped, compiled] = await Promise.allSettled([scope, compiling]);
+    this.#faults.checkLost(`compiling ${spec.label}`);
+    if (compiled.status === "rejected") {
+      const inScope = scoped.status === "fulfilled" ? scoped.value : null;
+      throw shaderError(spec, (inScope ?? compiled.reason).message, compiled.reason);
     }
+    return this.#pipelines.get(key) ?? this.#keep(key, spec, compiled.value, layouts);
   }
 
   #descriptor(spec: PipelineSpec, layouts: Layouts): GPUComputePipelineDescriptor {
@@ -157,12 +163,17 @@ function keyOf({ wgsl, layout, entry = "main", constants = {} }: PipelineSpec): 
 }
 
 /** The compiler's words, with the lines of WGSL that they are about. */
-function shaderError(spec: PipelineSpec, message: string, cause: Error): DeviceError {
-  const at = /:(\d+):(\d+)\s/.exec(message);
-  const excerpt = at === null ? "" : `\n${excerptOf(spec.wgsl, Number(at[1]), Number(at[2]))}`;
-  return new DeviceError(`shader ${spec.label} does not compile: ${message}${excerpt}`, { cause });
+function shaderError(spec: PipelineSpec, message: string, cause: unknown): DeviceError {
+  const at = /:(\d+):(\d+) error: (.*)/.exec(message);
+  const [, line, column, words] = at ?? [];
+  const text =
+    at === null
+      ? message
+      : `${words} (line ${line})\n${excerptOf(spec.wgsl, Number(line), Number(column))}`;
+  return new DeviceError(`shader ${spec.label} does not compile: ${text}`, { cause });
 }
 
+/** Two lines on either side of `line`, with a mark under `column`. */
 function excerptOf(wgsl: string, line: number, column: number): string {
   const lines = wgsl.split("\n");
   const out: string[] = [];

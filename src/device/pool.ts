@@ -42,12 +42,18 @@ export interface PoolOptions {
   readonly maxBufferSize: number;
   /** Idle bytes beyond which the least recently released buffers are destroyed; 1 GiB. */
   readonly maxIdleBytes?: number;
+  /**
+   * Bytes that live and idle buffers may take together. Software drivers allocate on first use and
+   * never refuse: without a limit the system kills the process instead of an error being thrown.
+   */
+  readonly budget?: number | undefined;
 }
 
 export class BufferPool {
   readonly #device: GPUDevice;
   readonly #faults: Faults;
   readonly #maxBufferSize: number;
+  readonly #budget: number;
   #maxIdleBytes: number;
   readonly #idle = new Map<number, GPUBuffer[]>();
   /** Idle buffers, least recently released first. */
@@ -66,7 +72,8 @@ export class BufferPool {
     this.#faults = faults;
     // Sizes are whole words; lavapipe says 2**32 - 1.
     this.#maxBufferSize = options.maxBufferSize - (options.maxBufferSize % 4);
-    this.#maxIdleBytes = options.maxIdleBytes ?? 2 ** 30;
+    this.#budget = options.budget ?? Number.POSITIVE_INFINITY;
+    this.#maxIdleBytes = options.maxIdleBytes ?? Math.min(2 ** 30, this.#budget / 4);
   }
 
   /**
@@ -171,24 +178,31 @@ export class BufferPool {
   }
 
   #create(size: number, bytes: number, label: string): GPUBuffer {
+    const over = this.#liveBytes + this.#pooledBytes + size - this.#budget;
+    if (over > 0) this.trim(Math.max(0, this.#pooledBytes - over));
+    if (this.#liveBytes + size > this.#budget) {
+      throw this.#outOfMemory(bytes, label, ` of ${formatBytes(this.#budget)} at most`, undefined);
+    }
     let [buffer, error] = this.#tryCreate(size, label);
     if (error !== undefined && this.#pooledBytes > 0) {
       // Idle memory is what we can spare: give it back and try once more.
       this.trim(0);
       [buffer, error] = this.#tryCreate(size, label);
     }
-    if (error !== undefined) {
-      throw new DeviceError(
-        `${label}: could not allocate ${formatBytes(bytes)} (${bytes} bytes) on the device, which ` +
-          `already holds ${formatBytes(this.#liveBytes)} of live buffers. Dispose of tensors that ` +
-          "are no longer needed, use smaller batches or checkpoint().",
-        { cause: error },
-      );
-    }
+    if (error !== undefined) throw this.#outOfMemory(bytes, label, "", error);
     this.#ids.set(buffer, this.#nextId);
     this.#nextId += 1;
     this.#created += 1;
     return buffer;
+  }
+
+  #outOfMemory(bytes: number, label: string, limit: string, cause: unknown): DeviceError {
+    return new DeviceError(
+      `${label}: could not allocate ${formatBytes(bytes)} (${bytes} bytes) on the device, which ` +
+        `holds ${formatBytes(this.#liveBytes)} in ${this.#live.size} live buffers${limit}. Dispose ` +
+        "of tensors that are no longer needed, use smaller batches or checkpoint().",
+      { cause },
+    );
   }
 
   #tryCreate(size: number, label: string): [GPUBuffer, DeviceError | undefined] {
