@@ -51,13 +51,8 @@ export function jvp<A extends readonly unknown[], R>(
   );
   const n = call.graph.outputs.length;
   let next = n;
-  const outTangents = call.graph.outputs.map((x) =>
-    isFloat(x.aval.dtype) ? outs[next++]! : null,
-  );
-  return [
-    call.outDef.unflatten(outs.slice(0, n)) as R,
-    call.outDef.unflatten(outTangents) as R,
-  ];
+  const outTangents = call.graph.outputs.map((x) => (isFloat(x.aval.dtype) ? outs[next++]! : null));
+  return [call.outDef.unflatten(outs.slice(0, n)) as R, call.outDef.unflatten(outTangents) as R];
 }
 
 /** Give every float output a tangent: zeros where none depends on the inputs. */
@@ -269,10 +264,7 @@ export function grad<
   f: (...args: A) => readonly [TensorLike, Aux],
   options: { readonly argnums?: N; readonly hasAux: true },
 ): (...args: A) => [GradOf<A, N>, Aux];
-export function grad<
-  A extends readonly unknown[],
-  const N extends number | readonly number[] = 0,
->(
+export function grad<A extends readonly unknown[], const N extends number | readonly number[] = 0>(
   f: (...args: A) => TensorLike,
   options?: { readonly argnums?: N; readonly hasAux?: false },
 ): (...args: A) => GradOf<A, N>;

@@ -1,5 +1,5 @@
 /** explain: what a call will do on the device, without running it. */
-import { explainProgram, type Explanation } from "../runtime/index.js";
+import { type Explanation, explainProgram } from "../runtime/index.js";
 import type { AnyFunction } from "./arguments.js";
 import { JitCache, type JitOptions } from "./jit.js";
 

@@ -124,9 +124,11 @@ export function jacfwd<A extends readonly unknown[], R>(
     checkArgnum("jacfwd", f as unknown as AnyFunction, n, args.length);
     const tree = floatLeaves("jacfwd", args[n]);
     const push = (t: unknown): unknown =>
-      jvp((x: unknown) => f(...(args.map((a, i) => (i === n ? x : a)) as unknown as A)), [args[n]], [
-        t,
-      ])[1];
+      jvp(
+        (x: unknown) => f(...(args.map((a, i) => (i === n ? x : a)) as unknown as A)),
+        [args[n]],
+        [t],
+      )[1];
     const columns = vmap(push, 0, -1)(basis(tree));
     return mapLeaves(columns, (x) => splitBasis(x, tree, "last"));
   };
@@ -212,4 +214,3 @@ export function hvp<A extends readonly unknown[]>(
     [primals, tangents],
   ) as A;
 }
-

@@ -168,8 +168,11 @@ export function jit<A extends readonly unknown[], R>(
   options: JitOptions = {},
 ): Jitted<A, R> {
   const cache = new JitCache(f as unknown as AnyFunction, options);
-  const jitted = withName(cache.label, ((...args: A): R =>
-    (currentBuilder() ? f(...args) : cache.run(args)) as R) as unknown as AnyFunction);
+  const jitted = withName(
+    cache.label,
+    ((...args: A): R =>
+      (currentBuilder() ? f(...args) : cache.run(args)) as R) as unknown as AnyFunction,
+  );
   Object.defineProperty(jitted, "warmup", {
     value: async (...args: A): Promise<void> => {
       await warmup(cache.prepare(args).compiled.program);
@@ -177,4 +180,3 @@ export function jit<A extends readonly unknown[], R>(
   });
   return jitted as unknown as Jitted<A, R>;
 }
-

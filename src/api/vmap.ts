@@ -12,11 +12,7 @@ import { type AnyFunction, argumentLeaves, labelOf, leafName } from "./arguments
 import { withName } from "./autodiff.js";
 
 /** An axis, null for "not mapped", or a tree of them that is a prefix of the value's structure. */
-export type Axes =
-  | number
-  | null
-  | readonly Axes[]
-  | { readonly [key: string]: Axes };
+export type Axes = number | null | readonly Axes[] | { readonly [key: string]: Axes };
 
 export interface VmapOptions {
   /** Lanes, needed where no argument is mapped. */
@@ -118,7 +114,12 @@ export function vmap<A extends readonly unknown[], R>(
       },
     );
     return traced.outDef.unflatten(
-      applyGraph(graph, inputs, `vmap of ${label}`, traced.outWeak.map(() => false)),
+      applyGraph(
+        graph,
+        inputs,
+        `vmap of ${label}`,
+        traced.outWeak.map(() => false),
+      ),
     ) as R;
   }) as unknown as AnyFunction) as unknown as (...args: A) => R;
 }
@@ -148,7 +149,9 @@ function laneCount(
       first = i;
     } else if (n !== size) {
       const other =
-        first < 0 ? `axisSize is ${size}` : `${nameOf(first)} ${showAval(leaves[first]!.aval)} has ${size}`;
+        first < 0
+          ? `axisSize is ${size}`
+          : `${nameOf(first)} ${showAval(leaves[first]!.aval)} has ${size}`;
       throw new ShapeError(
         `vmap of '${label}': ${nameOf(i)} ${showAval(leaves[i]!.aval)} has ${n} lanes along axis ` +
           `${axis}, but ${other}; mapped axes must have equal sizes`,

@@ -136,10 +136,7 @@ function centralDifference(
   v: readonly NdArray[],
   step: number,
 ): NdArray[] {
-  const scale = Math.max(
-    1,
-    ...xs.flatMap((x, i) => (mask[i] ? Array.from(x.data, Math.abs) : [])),
-  );
+  const scale = Math.max(1, ...xs.flatMap((x, i) => (mask[i] ? Array.from(x.data, Math.abs) : [])));
   const h = step * scale;
   const shifted = (sign: number): NdArray[] => {
     let next = 0;
@@ -159,7 +156,12 @@ function centralDifference(
   });
 }
 
-function compare(what: string, got: readonly NdArray[], want: readonly NdArray[], tol: number): void {
+function compare(
+  what: string,
+  got: readonly NdArray[],
+  want: readonly NdArray[],
+  tol: number,
+): void {
   want.forEach((w, k) => {
     const scale = Math.max(1, ...Array.from(w.data, Math.abs));
     w.data.forEach((x, i) => {

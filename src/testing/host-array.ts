@@ -1,9 +1,10 @@
 /** Host arrays as arguments and results of the reference evaluation. */
+
+import type { NestedArray } from "../api/concrete.js";
 import { showAval } from "../core/aval.js";
 import type { DType } from "../core/dtype.js";
 import { ShapeError } from "../core/errors.js";
 import { type HostData, type NdArray, ndarray } from "../core/ndarray.js";
-import type { NestedArray } from "../api/concrete.js";
 
 /** An array on the host in f64 (or integers). A leaf of trees. */
 export class HostArray implements NdArray {

@@ -78,7 +78,7 @@ const splat = (value: number, x: Atom, dtype: DType = x.aval.dtype): Atom => {
 };
 
 /** Bring a value to a shape by broadcasting, reshaping, or broadcasting its sum. */
-function fit(x: Atom, shape: Shape): Atom {
+function conform(x: Atom, shape: Shape): Atom {
   const have = x.aval.shape;
   if (have.length === shape.length && have.every((d, i) => d === shape[i])) return x;
   if (sizeOf(have) === sizeOf(shape)) return p.reshape(x, shape);
@@ -101,15 +101,22 @@ function fit(x: Atom, shape: Shape): Atom {
 const tame = (x: Atom): Atom => p.mul(p.tanh(p.mul(x, splat(0.25, x))), splat(2, x));
 const positive = (x: Atom): Atom => p.add(p.mul(x, x), splat(0.5, x));
 
-const unary = (f: (x: Atom) => Atom) => (s: Scope): Atom => f(s.float());
-const binary = (f: (x: Atom, y: Atom) => Atom) => (s: Scope): Atom => {
-  const x = s.float();
-  return f(x, fit(s.other(), x.aval.shape));
-};
-const needsRank = (f: (s: Scope, x: Atom) => Atom) => (s: Scope): Atom => {
-  const x = s.float();
-  return rank(x) === 0 ? p.neg(x) : f(s, x);
-};
+const unary =
+  (f: (x: Atom) => Atom) =>
+  (s: Scope): Atom =>
+    f(s.float());
+const binary =
+  (f: (x: Atom, y: Atom) => Atom) =>
+  (s: Scope): Atom => {
+    const x = s.float();
+    return f(x, conform(s.other(), x.aval.shape));
+  };
+const needsRank =
+  (f: (s: Scope, x: Atom) => Atom) =>
+  (s: Scope): Atom => {
+    const x = s.float();
+    return rank(x) === 0 ? p.neg(x) : f(s, x);
+  };
 
 const someAxes = (x: Atom, param: number): number[] => {
   const axes = x.aval.shape.map((_, i) => i).filter((i) => (param >> i) & 1);
@@ -154,17 +161,17 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
   stopGradient: unary((x) => p.add(p.stopGradient(x), x)),
   select: (s) => {
     const x = s.float();
-    const pred = fit(s.of("bool"), x.aval.shape);
-    return p.select(pred, x, fit(s.other(), x.aval.shape));
+    const pred = conform(s.of("bool"), x.aval.shape);
+    return p.select(pred, x, conform(s.other(), x.aval.shape));
   },
   compare: (s) => {
     const x = s.float();
-    const y = fit(s.other(), x.aval.shape);
+    const y = conform(s.other(), x.aval.shape);
     return [p.lt, p.le, p.gt, p.ge][s.param % 4]!(x, y);
   },
   logic: (s) => {
     const x = s.of("bool");
-    const y = fit(s.of("bool", true), x.aval.shape);
+    const y = conform(s.of("bool", true), x.aval.shape);
     return [p.and, p.or, p.xor][s.param % 3]!(x, y);
   },
   not: (s) => p.not(s.of("bool")),
@@ -173,12 +180,12 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
   toUint: (s) => p.convert(p.abs(s.of("int32")), "uint32"),
   intArithmetic: (s) => {
     const x = s.of("int32");
-    const y = fit(s.of("int32", true), x.aval.shape);
+    const y = conform(s.of("int32", true), x.aval.shape);
     return [p.add, p.sub, p.mul, p.max, p.min, p.and, p.or, p.xor][s.param % 8]!(x, y);
   },
   uintArithmetic: (s) => {
     const x = s.of("uint32");
-    const y = fit(s.of("uint32", true), x.aval.shape);
+    const y = conform(s.of("uint32", true), x.aval.shape);
     return [p.add, p.mul, p.max, p.min, p.and, p.or, p.xor][s.param % 7]!(x, y);
   },
   shift: (s) => {
@@ -187,7 +194,7 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
   },
   intCompare: (s) => {
     const x = s.of("int32");
-    const y = fit(s.of("int32", true), x.aval.shape);
+    const y = conform(s.of("int32", true), x.aval.shape);
     return [p.eq, p.ne, p.lt, p.ge][s.param % 4]!(x, y);
   },
   reshape: (s) => {
@@ -235,14 +242,19 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
   padTraced: needsRank((s, x) => {
     if (sizeOf(x.aval.shape) * 2 > MAX_SIZE) return p.neg(x);
     const axis = s.axis(x);
-    const value = fit(s.other(), []);
+    const value = conform(s.other(), []);
     const one = x.aval.shape.map((_, i) => (i === axis ? 1 : 0));
-    return p.pad(x, value, one, x.aval.shape.map(() => 0));
+    return p.pad(
+      x,
+      value,
+      one,
+      x.aval.shape.map(() => 0),
+    );
   }),
   reverse: needsRank((s, x) => p.reverse(x, someAxes(x, s.param))),
   concatenate: needsRank((s, x) => {
     if (sizeOf(x.aval.shape) * 2 > MAX_SIZE) return p.neg(x);
-    return p.concatenate([x, fit(s.other(), x.aval.shape)], s.axis(x));
+    return p.concatenate([x, conform(s.other(), x.aval.shape)], s.axis(x));
   }),
   iota: (s) => {
     const x = s.float();
@@ -269,11 +281,11 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
   cumprod: needsRank((s, x) => p.cumprod(tame(x), s.axis(x), s.param % 2 === 1)),
   cummax: needsRank((s, x) => p.cummax(x, s.axis(x), s.param % 2 === 1)),
   sort: needsRank((s, x) => p.sort([x], s.axis(x))[0]!),
-  sortPair: needsRank((s, x) => p.sort([x, fit(s.other(), x.aval.shape)], s.axis(x))[1]!),
+  sortPair: needsRank((s, x) => p.sort([x, conform(s.other(), x.aval.shape)], s.axis(x))[1]!),
   dot: (s) => {
     const x = s.float();
     const y = s.other();
-    if (rank(x) === 0 || rank(y) === 0) return p.mul(x, fit(y, x.aval.shape));
+    if (rank(x) === 0 || rank(y) === 0) return p.mul(x, conform(y, x.aval.shape));
     // Contract the first pair of axes of equal size; else the outer product, or x with itself.
     for (let i = 0; i < rank(x); i++) {
       const a = (i + s.param) % rank(x);
@@ -288,7 +300,7 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
   },
   batchDot: (s) => {
     const x = s.float();
-    const y = fit(s.other(), x.aval.shape);
+    const y = conform(s.other(), x.aval.shape);
     if (rank(x) < 2) return p.mul(x, y);
     const batch = [s.param % rank(x)];
     const contract = [(s.param + 1) % rank(x)];
@@ -305,26 +317,30 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
     return p.gather(x, i, { axis, batch: 0 });
   }),
   scatterAdd: needsRank((s, x) => {
-    const i = fit(s.of("int32", true), [3]);
+    const i = conform(s.of("int32", true), [3]);
     const axis = s.axis(x);
     const shape = [...x.aval.shape.slice(0, axis), 3, ...x.aval.shape.slice(axis + 1)];
-    const updates = fit(s.other(), shape);
+    const updates = conform(s.other(), shape);
     return p.scatterAdd(x, i, updates, { axis, batch: 0 });
   }),
   dynamicSlice: needsRank((s, x) => {
-    const starts = x.aval.shape.map((_, k) => (k === s.axis(x) ? fit(s.of("int32", true), []) : lit(0, "int32")));
+    const starts = x.aval.shape.map((_, k) =>
+      k === s.axis(x) ? conform(s.of("int32", true), []) : lit(0, "int32"),
+    );
     const sizes = x.aval.shape.map((d, k) => (k === s.axis(x) ? 1 + (s.param % d) : d));
     return p.dynamicSlice(x, starts, sizes);
   }),
   dynamicUpdateSlice: needsRank((s, x) => {
     const axis = s.axis(x);
-    const starts = x.aval.shape.map((_, k) => (k === axis ? fit(s.of("int32", true), []) : lit(0, "int32")));
+    const starts = x.aval.shape.map((_, k) =>
+      k === axis ? conform(s.of("int32", true), []) : lit(0, "int32"),
+    );
     const shape = x.aval.shape.map((d, k) => (k === axis ? 1 + (s.param % d) : d));
-    return p.dynamicUpdateSlice(x, fit(s.other(), shape), starts);
+    return p.dynamicUpdateSlice(x, conform(s.other(), shape), starts);
   }),
   threefry: (s) => {
     const x = s.of("uint32");
-    const y = fit(s.of("uint32", true), x.aval.shape);
+    const y = conform(s.of("uint32", true), x.aval.shape);
     return p.threefry2x32(x, y, splat(s.param, x), splat(1, x))[s.param % 2]!;
   },
 };
@@ -334,6 +350,20 @@ const names = Object.keys(operations);
 /** The names of a program's operations, for messages. */
 export const stepNames = (code: ProgramCode): string[] =>
   code.steps.map((s) => names[s.op % names.length]!);
+
+/** Element `i` of an input: exact in f32, spread over |x| <= 2 without ties. */
+function inputValue(dtype: DType, r: number, i: number): number {
+  switch (dtype) {
+    case "float32":
+      return (Math.floor(r * 33) - 16) / 8 + (1 + (i % 31)) / 512;
+    case "int32":
+      return Math.floor(r * 9) - 4;
+    case "uint32":
+      return Math.floor(r * 2 ** 32);
+    case "bool":
+      return r < 0.5 ? 0 : 1;
+  }
+}
 
 /** Decode a list of naturals to a program with input values. */
 export function decodeProgram(code: ProgramCode): RandomProgram {
@@ -361,26 +391,14 @@ export function decodeProgram(code: ProgramCode): RandomProgram {
   );
   const random = uniforms(code.seed);
   const inputs = avals.map(({ shape, dtype }) => {
-    const values = Array.from({ length: sizeOf(shape) }, (_, i) => {
-      const r = random();
-      switch (dtype) {
-        case "float32":
-          // Exact in f32, spread over |x| <= 2 without ties.
-          return (Math.floor(r * 33) - 16) / 8 + (1 + (i % 31)) / 512;
-        case "int32":
-          return Math.floor(r * 9) - 4;
-        case "uint32":
-          return Math.floor(r * 2 ** 32);
-        case "bool":
-          return r < 0.5 ? 0 : 1;
-      }
-    });
+    const values = Array.from({ length: sizeOf(shape) }, (_, i) => inputValue(dtype, random(), i));
     return ndarray(shape, dtype, values);
   });
   return {
     code,
     graph,
     inputs,
-    toString: () => `${showGraph(graph)}\nsteps: ${stepNames(code).join(" ")}\ncode: ${JSON.stringify(code)}`,
+    toString: () =>
+      `${showGraph(graph)}\nsteps: ${stepNames(code).join(" ")}\ncode: ${JSON.stringify(code)}`,
   };
 }

@@ -6,7 +6,7 @@ import { type NdArray, ndarray } from "../core/ndarray.js";
 import { flatten } from "../core/tree.js";
 import { interpret } from "../reference/interpret.js";
 import { HostScalar, type Tensor } from "../trace/tensor.js";
-import { traceFunction, type TracedFunction } from "../trace/trace.js";
+import { type TracedFunction, traceFunction } from "../trace/trace.js";
 import { HostArray } from "./host-array.js";
 
 /** Any tree with its tensors replaced by host arrays. */

@@ -23,7 +23,9 @@ describe("laws over random programs (f64 reference)", () => {
         { numRuns: RUNS, seed: SEED },
       );
       if (discarded > 0.8 * RUNS) {
-        throw new Error(`${discarded} of ${RUNS} programs were discarded: the law was hardly tested`);
+        throw new Error(
+          `${discarded} of ${RUNS} programs were discarded: the law was hardly tested`,
+        );
       }
     });
   }

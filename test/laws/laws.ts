@@ -56,7 +56,8 @@ export function assertClose(
   if (got.length !== want.length) fail(`${what}: ${got.length} outputs, expected ${want.length}`);
   want.forEach((w, k) => {
     const g = got[k]!;
-    if (showAval(g) !== showAval(w)) fail(`${what}: output ${k} is ${showAval(g)}, not ${showAval(w)}`);
+    if (showAval(g) !== showAval(w))
+      fail(`${what}: output ${k} is ${showAval(g)}, not ${showAval(w)}`);
     const scale = Math.max(1, ...Array.from(w.data, (v) => (Number.isFinite(v) ? Math.abs(v) : 0)));
     w.data.forEach((x, i) => {
       const y = g.data[i]!;
@@ -397,4 +398,3 @@ export const laws: readonly Law[] = [
     },
   },
 ];
-
