@@ -26,8 +26,7 @@ export const add = (x: TensorLike, y: TensorLike): Tensor =>
  * await sub(array([1, 2]), array([3, 1])).toArray(); // [-2, 1]
  * ```
  */
-export const sub = (x: TensorLike, y: TensorLike): Tensor =>
-  elementwise("sub", [x, y], prims.sub);
+export const sub = (x: TensorLike, y: TensorLike): Tensor => elementwise("sub", [x, y], prims.sub);
 
 /**
  * Product (numpy.multiply). Integers wrap; booleans give their logical and.

@@ -125,7 +125,8 @@ function flattenNested(data: unknown, out: (number | boolean)[]): number[] {
 }
 
 function notNumber(x: unknown, path: string): string {
-  const what = x === null ? "null" : typeof x === "object" ? (x?.constructor?.name ?? "object") : typeof x;
+  const what =
+    x === null ? "null" : typeof x === "object" ? (x?.constructor?.name ?? "object") : typeof x;
   const hint =
     typeof x === "bigint" || x instanceof BigInt64Array || x instanceof BigUint64Array
       ? "there are no 64-bit integers: convert to numbers first"
@@ -134,11 +135,7 @@ function notNumber(x: unknown, path: string): string {
 }
 
 /** A copy of the values in the host representation of a dtype. */
-function convertData(
-  source: ArrayLike<number | boolean>,
-  dtype: DType,
-  shape: Shape,
-): TypedArray {
+function convertData(source: ArrayLike<number | boolean>, dtype: DType, shape: Shape): TypedArray {
   const out = hostBuffer(dtype, shape);
   if (isFloat(dtype)) {
     for (let i = 0; i < out.length; i++) out[i] = Number(source[i]);

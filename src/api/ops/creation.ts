@@ -105,7 +105,8 @@ export function arange(...args: readonly (number | DtypeOption | undefined)[]): 
   const whole = [start, stop, step].every(Number.isInteger);
   const dtype = options.dtype ?? (whole ? "int32" : "float32");
   checkDtypeName("arange", dtype);
-  if (dtype === "bool") throw new DtypeError("arange: bool has no range; compare one with something");
+  if (dtype === "bool")
+    throw new DtypeError("arange: bool has no range; compare one with something");
   if (!isFloat(dtype) && !whole) {
     throw new DtypeError(`arange: start ${start} and step ${step} must be whole for ${dtype}`);
   }

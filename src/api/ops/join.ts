@@ -177,11 +177,7 @@ export const tile = (x: TensorLike, reps: number | readonly number[]): Tensor =>
  * await repeat(array([1, 2]), 2).toArray(); // [1, 1, 2, 2]
  * ```
  */
-export const repeat = (
-  x: TensorLike,
-  repeats: number | readonly number[],
-  axis?: number,
-): Tensor =>
+export const repeat = (x: TensorLike, repeats: number | readonly number[], axis?: number): Tensor =>
   operation("repeat", (trace) => {
     let a = toAtom(x, trace);
     if (axis === undefined) a = prims.reshape(a, [a.aval.shape.reduce((n, s) => n * s, 1)]);

@@ -104,14 +104,16 @@ export const prod = (x: TensorLike, axis?: AxisArgument, options: SumOptions = {
     prims.reduceProd,
   );
 
-const extremum = (
-  name: string,
-  onNumbers: (a: Atom, axes: readonly number[]) => Atom,
-  onBools: (a: Atom, axes: readonly number[]) => Atom,
-) => (a: Atom, axes: readonly number[]) => {
-  requireElements(name, a, axes);
-  return isBool(a) ? onBools(a, axes) : onNumbers(a, axes);
-};
+const extremum =
+  (
+    name: string,
+    onNumbers: (a: Atom, axes: readonly number[]) => Atom,
+    onBools: (a: Atom, axes: readonly number[]) => Atom,
+  ) =>
+  (a: Atom, axes: readonly number[]) => {
+    requireElements(name, a, axes);
+    return isBool(a) ? onBools(a, axes) : onNumbers(a, axes);
+  };
 
 /**
  * Largest element over axes (numpy.max); NaN if any is. Equal largest elements share the gradient.
@@ -201,7 +203,7 @@ export const std = (x: TensorLike, axis?: AxisArgument, options: VarianceOptions
  * Whether any element is true, or not 0 (numpy.any).
  *
  * ```ts
- * await any(array([false, true])).item(); // 1
+ * await any(array([false, true])).toArray(); // true
  * ```
  */
 export const any = (x: TensorLike, axis?: AxisArgument, options: ReduceOptions = {}): Tensor =>
@@ -263,11 +265,7 @@ export interface AverageOptions extends ReduceOptions {
  * await average(array([1, 4]), null, { weights: array([2, 1]) }).item(); // 2
  * ```
  */
-export function average(
-  x: TensorLike,
-  axis?: AxisArgument,
-  options: AverageOptions = {},
-): Tensor {
+export function average(x: TensorLike, axis?: AxisArgument, options: AverageOptions = {}): Tensor {
   const { weights } = options;
   if (weights === undefined) return mean(x, axis, options);
   return operation("average", (trace) => {

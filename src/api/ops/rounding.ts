@@ -44,6 +44,4 @@ export const round = (x: TensorLike): Tensor => rounding("round", x, prims.round
  * ```
  */
 export const trunc = (x: TensorLike): Tensor =>
-  rounding("trunc", x, (a) =>
-    prims.select(prims.lt(a, like(a, 0)), prims.ceil(a), prims.floor(a)),
-  );
+  rounding("trunc", x, (a) => prims.select(prims.lt(a, like(a, 0)), prims.ceil(a), prims.floor(a)));

@@ -20,9 +20,7 @@ import { broadcastAtom, toAtom } from "./promote.js";
 
 /** An operation that only moves elements: it keeps dtype and weak typing. */
 export const view = (name: string, x: TensorLike, f: (x: Atom) => Atom): Tensor =>
-  operation(name, (trace) =>
-    tracerOf(trace, f(toAtom(x, trace)), isTensor(x) ? x.weak : true),
-  );
+  operation(name, (trace) => tracerOf(trace, f(toAtom(x, trace)), isTensor(x) ? x.weak : true));
 
 /** A shape with one -1 filled in, for `from` elements. */
 function resolveShape(op: string, x: Atom, shape: Shape): number[] {
@@ -244,5 +242,4 @@ export const slice = (
   start: readonly number[],
   limit: readonly number[],
   strides?: readonly number[],
-): Tensor =>
-  view("slice", x, (a) => prims.slice(a, start, limit, strides ?? start.map(() => 1)));
+): Tensor => view("slice", x, (a) => prims.slice(a, start, limit, strides ?? start.map(() => 1)));
