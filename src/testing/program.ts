@@ -158,7 +158,6 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
   lgamma: unary((x) => p.lgamma(positive(tame(x)))),
   clamp: unary((x) => p.clamp(splat(-1.03125, x), x, splat(1.28125, x))),
   scale: (s) => p.mul(s.float(), splat((1 + (s.param % 12)) / 8, s.float())),
-  stopGradient: unary((x) => p.add(p.stopGradient(x), x)),
   select: (s) => {
     const x = s.float();
     const pred = conform(s.of("bool"), x.aval.shape);
