@@ -122,7 +122,17 @@ function extremum({ name, ref, symbol, builtin }: Extremum): BinaryOp {
 }
 
 /** The larger; NaN where either is NaN. A tie shares the derivative, ½ each (as JAX). */
-export const max = extremum({ name: "max", ref: Math.max, symbol: ">", builtin: "max" });
+export const max = extremum({
+  name: "max",
+  ref: (x, y) => Math.max(x, y),
+  symbol: ">",
+  builtin: "max",
+});
 
 /** The smaller; NaN where either is NaN. A tie shares the derivative, ½ each (as JAX). */
-export const min = extremum({ name: "min", ref: Math.min, symbol: "<", builtin: "min" });
+export const min = extremum({
+  name: "min",
+  ref: (x, y) => Math.min(x, y),
+  symbol: "<",
+  builtin: "min",
+});
