@@ -1,0 +1,24 @@
+/** dawngrad/nn: pure layers, models and losses. */
+export { gelu, relu, sigmoid, silu, softmax, softplus, tanh } from "./activations.js";
+export {
+  type DenseOptions,
+  type DenseParams,
+  dense,
+  type EmbeddingParams,
+  embedding,
+} from "./dense.js";
+export * as initializers from "./initializers.js";
+export type { Initializer } from "./initializers.js";
+export type { AnyLayer, ApplyOptions, Initialized, Layer, ParamsOf, StateOf } from "./layer.js";
+export { type LayerNormOptions, layerNorm, type ScaleAndBias } from "./layer-norm.js";
+export {
+  accuracy,
+  type CrossEntropyOptions,
+  huber,
+  l1,
+  mse,
+  sigmoidBinaryCrossEntropy,
+  softmaxCrossEntropy,
+} from "./losses.js";
+export { type MlpOptions, mlp } from "./mlp.js";
+export { dropout, flatten, parallel, type ResidualPair, residual, serial } from "./structure.js";
