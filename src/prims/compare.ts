@@ -1,5 +1,4 @@
 /** Comparisons: bool results, no derivative. Ordered as numbers; false < true. */
-import type { DType } from "../core/dtype.js";
 import { dtypes } from "../core/dtype.js";
 import { type BinaryOp, binary } from "./define.js";
 
@@ -17,7 +16,11 @@ function comparison({ name, symbol, ref, onBool }: Comparison): BinaryOp {
     takes: dtypes,
     gives: "bool",
     ref: (x, y) => Number(ref(x, y)),
-    emit: (x, y, _, dtype: DType) => (dtype === "bool" ? onBool(x, y) : `(${x} ${symbol} ${y})`),
+    emit(x, y, _, dtype) {
+      if (dtype === "bool") return onBool(x, y);
+      // Dawn translates != to an ordered comparison, which is false for NaN.
+      return symbol === "!=" ? `(!(${x} == ${y}))` : `(${x} ${symbol} ${y})`;
+    },
     kink: (x, y) => (x === y ? 0 : Math.abs(x - y)),
     error: { ulp: 0 },
   });

@@ -61,7 +61,8 @@ export const convertP: Primitive<ConvertParams> = elementwise<ConvertParams>({
 function convertText(x: string, from: DType, to: DType, ctx: EmitContext): string {
   if (from === to) return x;
   const type = ctx.type(to);
-  if (to === "bool") return `(${x} != ${ctx.constant(0, from)})`;
+  // NaN is true; Dawn's != is ordered, hence false for NaN.
+  if (to === "bool") return `(!(${x} == ${ctx.constant(0, from)}))`;
   if (from === "bool") return `select(${ctx.constant(0, to)}, ${ctx.constant(1, to)}, ${x})`;
   if (from !== "float32") return `${type}(${x})`;
   // WGSL stops at the largest float below the top of the range and leaves NaN open.

@@ -1,8 +1,16 @@
 /** The elementwise family, every name. */
+export * from "./arcs.js";
 export * from "./arithmetic.js";
 export * from "./compare.js";
 export { bitcast, convert, isFinite, isNan } from "./convert.js";
-export * from "./exponential.js";
+export { erf, erfc, erfInv } from "./error-function.js";
+export { exp, expm1, log, log1p, logistic, rsqrt, sqrt } from "./exponential.js";
+export { digamma, lgamma, polygamma } from "./gamma.js";
+export * from "./hyperbolic.js";
 export * from "./logic.js";
+export * from "./power.js";
+export { rem } from "./remainder.js";
 export { abs, ceil, floor, max, min, round, sign } from "./rounding.js";
 export * from "./select.js";
+export { threefry2x32 } from "./threefry.js";
+export { cos, sin, tan } from "./trigonometric.js";

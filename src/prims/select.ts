@@ -9,7 +9,7 @@ import type { Primitive } from "../ir/primitive.js";
 import { sum } from "./chain.js";
 import { gt, lt } from "./compare.js";
 import { constantOf, elementwise, like, requireSame } from "./define.js";
-import { named } from "./emit-text.js";
+import { isNanText, named } from "./emit-text.js";
 import { and } from "./logic.js";
 
 const zeros = (x: Atom): Atom => like(x, 0);
@@ -61,12 +61,14 @@ const clampP: Primitive = elementwise<object>({
   },
   scalar: () => (lo, x, hi) => Math.min(Math.max(lo!, x!), hi!),
   emit({ args: [lo, x, hi], inputs: [a], ctx }) {
-    // Not WGSL's clamp, which may lose a NaN in x: comparisons with NaN are false.
-    const low = named(ctx, a!.dtype, lo!);
-    const value = named(ctx, a!.dtype, x!);
-    const high = named(ctx, a!.dtype, hi!);
-    const raised = named(ctx, a!.dtype, `select(${value}, ${low}, ${value} < ${low})`);
-    return [`select(${raised}, ${high}, ${raised} > ${high})`];
+    const { dtype } = a!;
+    if (!isFloat(dtype)) return [`min(max(${x}, ${lo}), ${hi})`];
+    // WGSL's clamp may lose a NaN. A comparison with NaN is false, so x keeps its own.
+    const [low, value, high] = [lo!, x!, hi!].map((v) => named(ctx, dtype, v));
+    const below = `(${value} < ${low}) | ${isNanText(low!, ctx)}`;
+    const raised = named(ctx, dtype, `select(${value}, ${low}, ${below})`);
+    const above = `(${raised} > ${high}) | ${isNanText(high!, ctx)}`;
+    return [`select(${raised}, ${high}, ${above})`];
   },
   jvp({ primals: [lo, x, hi], tangents: [tlo, tx, thi] }) {
     const where = (pred: Atom, t: Atom) => select(pred, t, zeros(t));
@@ -89,7 +91,8 @@ const clampP: Primitive = elementwise<object>({
 });
 
 /**
- * x held within [lo, hi] (lax.clamp); hi wins where lo > hi; NaN stays. The tangent of x passes
+ * x held within [lo, hi] (lax.clamp); hi wins where lo > hi; NaN in any of them
+ * gives NaN. The tangent of x passes
  * where lo < x < hi, that of a bound where the bound is strictly crossed, as in JAX.
  */
 export const clamp: ((lo: Atom, x: Atom, hi: Atom) => Atom) & { readonly prim: Primitive } =
