@@ -75,7 +75,8 @@ export const program = ({ maxSteps = 10 } = {}): fc.Arbitrary<RandomProgram> =>
           b: fc.nat(31),
           param: fc.nat(63),
         }),
-        { maxLength: maxSteps },
+        // All lengths up to the limit, not mostly the short ones.
+        { maxLength: maxSteps, size: "max" },
       ),
       seed: fc.nat(2 ** 31 - 1),
     })
