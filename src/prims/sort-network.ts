@@ -43,14 +43,15 @@ export function sortingPermutation(key: Atom): readonly [permutation: Atom, inve
   const { shape } = key.aval;
   const n = shape[shape.length - 1]!;
   const rows = sizeOf(shape) / n;
-  const words = orderedWords(reshape(key, [rows, n]));
   const counting = n <= countingLength && rows * n * n <= countingWork;
-  const [permutation, inverse] = counting ? byCounting(words) : byNetwork(words);
+  const lines = reshape(key, [rows, n]);
+  const [permutation, inverse] = counting ? sortByCounting(lines) : sortByNetwork(lines);
   return [reshape(permutation, shape), reshape(inverse, shape)];
 }
 
-/** The rank of an element is the number of those before it; ties stand in their order. */
-function byCounting(words: Atom): [Atom, Atom] {
+/** For [rows, n]: an element's rank is the number of those before it; ties keep their order. */
+export function sortByCounting(key: Atom): [permutation: Atom, inverse: Atom] {
+  const words = orderedWords(key);
   const [rows, n] = words.aval.shape as [number, number];
   const cube = [rows, n, n];
   const mine = broadcastInDim(words, cube, [0, 1]);
@@ -98,7 +99,9 @@ function network(words: Atom, payload: Atom): [words: Atom, payload: Atom] {
   return [cut(word), cut(index)];
 }
 
-function byNetwork(words: Atom): [Atom, Atom] {
+/** For [rows, n]: see `network`. */
+export function sortByNetwork(key: Atom): [permutation: Atom, inverse: Atom] {
+  const words = orderedWords(key);
   const { shape } = words.aval;
   const positions = iota("int32", shape, 1);
   const [, permutation] = network(words, positions);
