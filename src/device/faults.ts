@@ -50,6 +50,24 @@ export class Faults {
     }
   }
 
+  /**
+   * Runs `work` and takes what the device reports within the call, apart from what is recorded
+   * already. (A browser reports later: there it is recorded, and the next await rejects.)
+   */
+  attempt<T>(label: string, work: () => T): [T, DeviceError | undefined] {
+    const faults = this.#faults;
+    const more = this.#more;
+    this.#faults = [];
+    this.#more = 0;
+    try {
+      const result = this.during(label, work);
+      return [result, this.take()];
+    } finally {
+      this.#faults = faults;
+      this.#more = more;
+    }
+  }
+
   /** True once the device is gone for good. */
   get isLost(): boolean {
     return this.#lost !== undefined;

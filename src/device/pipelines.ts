@@ -67,12 +67,11 @@ export class PipelineCache {
     const key = keyOf(spec);
     const known = this.#pipelines.get(key);
     if (known !== undefined) return known;
-    this.#faults.check(spec.label);
-    const [pipeline, layouts] = this.#faults.during(`shader ${spec.label}`, () => {
+    this.#faults.checkLost(`compiling ${spec.label}`);
+    const [[pipeline, layouts], error] = this.#faults.attempt(`shader ${spec.label}`, () => {
       const made = this.#layoutsOf(spec.layout);
-      return [this.#device.createComputePipeline(this.#descriptor(spec, made)), made];
+      return [this.#device.createComputePipeline(this.#descriptor(spec, made)), made] as const;
     });
-    const error = this.#faults.take();
     if (error !== undefined) throw shaderError(spec, error.message, error);
     return this.#keep(key, spec, pipeline, layouts);
   }

@@ -206,11 +206,8 @@ export class BufferPool {
   }
 
   #tryCreate(size: number, label: string): [GPUBuffer, DeviceError | undefined] {
-    const before = this.#faults.take();
-    if (before !== undefined) throw before;
-    const buffer = this.#faults.during(label, () =>
+    return this.#faults.attempt(label, () =>
       this.#device.createBuffer({ label, size, usage: pooledUsage }),
     );
-    return [buffer, this.#faults.take()];
   }
 }

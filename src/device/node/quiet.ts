@@ -32,7 +32,7 @@ export async function quietly<T>(work: () => Promise<T>): Promise<T> {
     if (noRuntimeFolder) delete process.env.XDG_RUNTIME_DIR;
     fs.rmSync(folder, { recursive: true, force: true });
     const worth = withoutDawnWarnings(text);
-    if (worth !== "") process.stderr.write(worth);
+    if (worth !== "") process.stderr.write(worth.endsWith("\n") ? worth : `${worth}\n`);
   }
 }
 
