@@ -192,7 +192,7 @@ export function checkBatch(f: Build, ...inputs: NdArray[]): void {
 }
 
 const dot = (a: NdArray, b: NdArray): number =>
-  a.data.reduce((sum: number, v: number, i: number) => sum + v * b.data[i]!, 0);
+  Array.from(a.data).reduce((sum: number, v: number, i: number) => sum + v * b.data[i]!, 0);
 
 /** Tangents against central differences, and <J t, u> = <t, J' u>. */
 export function checkDerivatives(f: Build, ...inputs: NdArray[]): void {
