@@ -61,7 +61,7 @@ export const tree = <T>(leaf: fc.Arbitrary<T>): fc.Arbitrary<unknown> =>
  * exact in float32.
  *
  * ```ts
- * fc.assert(fc.property(program({ maxSteps: 4 }), (p) => p.graph.outputs.length === 3), { numRuns: 5 });
+ * fc.assert(fc.property(program({ maxSteps: 4 }), (p) => p.graph.outputs.length > 0), { numRuns: 5 });
  * ```
  */
 export const program = ({ maxSteps = 10 } = {}): fc.Arbitrary<RandomProgram> =>

@@ -6,13 +6,12 @@
 import { type Shape, sizeOf } from "../core/aval.js";
 import type { DType } from "../core/dtype.js";
 import { type NdArray, ndarray } from "../core/ndarray.js";
-import { buildGraph, lit } from "../ir/builder.js";
+import { buildGraph, currentBuilder, lit } from "../ir/builder.js";
 import type { Atom, Graph } from "../ir/graph.js";
 import { showGraph } from "../ir/print.js";
 import { dce } from "../optimise/dce.js";
 import * as p from "../prims/index.js";
 import { uniforms } from "../reference/perturb.js";
-import { zeros } from "../transform/index.js";
 
 /** One decoded step: an operation, two operand choices and a parameter. */
 export interface Step {
@@ -136,7 +135,11 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
   atan2: binary((x, y) => p.atan2(x, positive(y))),
   abs: unary(p.abs),
   sign: unary((x) => p.mul(p.sign(x), x)),
-  floor: unary((x) => p.add(p.floor(x), x)),
+  rounding: (s) => {
+    const x = s.float();
+    return p.add([p.floor, p.ceil, p.round][s.param % 3]!(x), x);
+  },
+  rem: binary((x, y) => p.rem(tame(x), positive(y))),
   square: unary((x) => p.square(tame(x))),
   integerPow: (s) => p.integerPow(tame(s.float()), 2 + (s.param % 3)),
   sqrt: unary((x) => p.sqrt(positive(x))),
@@ -149,13 +152,20 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
   cos: unary((x) => p.cos(x)),
   atan: unary(p.atan),
   asinh: unary(p.asinh),
+  tan: unary((x) => p.tan(p.mul(p.tanh(x), splat(1.25, x)))),
+  asin: unary((x) => p.asin(p.mul(p.tanh(x), splat(0.75, x)))),
+  acos: unary((x) => p.acos(p.mul(p.tanh(x), splat(0.75, x)))),
+  atanh: unary((x) => p.atanh(p.mul(p.tanh(x), splat(0.75, x)))),
+  acosh: unary((x) => p.acosh(p.add(positive(x), splat(1, x)))),
   sinh: unary((x) => p.sinh(tame(x))),
   cosh: unary((x) => p.cosh(tame(x))),
   tanh: unary(p.tanh),
   logistic: unary(p.logistic),
   erf: unary(p.erf),
+  erfc: unary(p.erfc),
   erfInv: unary((x) => p.erfInv(p.mul(p.tanh(x), splat(0.75, x)))),
   lgamma: unary((x) => p.lgamma(positive(tame(x)))),
+  digamma: unary((x) => p.digamma(p.add(positive(tame(x)), splat(0.5, x)))),
   clamp: unary((x) => p.clamp(splat(-1.03125, x), x, splat(1.28125, x))),
   scale: (s) => p.mul(s.float(), splat((1 + (s.param % 12)) / 8, s.float())),
   select: (s) => {
@@ -176,6 +186,12 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
   not: (s) => p.not(s.of("bool")),
   toFloat: (s) => p.convert(s.of((["int32", "uint32", "bool"] as const)[s.param % 3]!), "float32"),
   toInt: (s) => p.convert(s.float(), "int32"),
+  classify: (s) => {
+    const x = s.float();
+    return [p.isNan, p.isFinite][s.param % 2]!(x);
+  },
+  bits: (s) => p.bitcast(p.abs(s.of("int32")), "uint32"),
+  countBits: (s) => [p.populationCount, p.clz][s.param % 2]!(s.of("uint32")),
   toUint: (s) => p.convert(p.abs(s.of("int32")), "uint32"),
   intArithmetic: (s) => {
     const x = s.of("int32");
@@ -189,7 +205,10 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
   },
   shift: (s) => {
     const x = s.of("uint32");
-    return [p.shiftLeft, p.shiftRightLogical][s.param % 2]!(x, splat(s.param % 5, x));
+    return [p.shiftLeft, p.shiftRightLogical, p.shiftRightArithmetic][s.param % 3]!(
+      x,
+      splat(s.param % 5, x),
+    );
   },
   intCompare: (s) => {
     const x = s.of("int32");
@@ -278,7 +297,7 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
   argmax: needsRank((s, x) => [p.argmax, p.argmin][s.param % 2]!(x, s.axis(x))),
   cumsum: needsRank((s, x) => p.cumsum(x, s.axis(x), s.param % 2 === 1)),
   cumprod: needsRank((s, x) => p.cumprod(tame(x), s.axis(x), s.param % 2 === 1)),
-  cummax: needsRank((s, x) => p.cummax(x, s.axis(x), s.param % 2 === 1)),
+  cummax: needsRank((s, x) => [p.cummax, p.cummin][s.param % 2]!(x, s.axis(x), s.param % 4 >= 2)),
   sort: needsRank((s, x) => p.sort([x], s.axis(x))[0]!),
   sortPair: needsRank((s, x) => p.sort([x, conform(s.other(), x.aval.shape)], s.axis(x))[1]!),
   dot: (s) => {
@@ -382,10 +401,10 @@ export function decodeProgram(code: ProgramCode): RandomProgram {
         const f = operations[names[step.op % names.length]!]!;
         atoms.push(f(new Scope(atoms, step)));
       }
-      const floats = atoms.filter((x) => x.aval.dtype === "float32");
-      const made = atoms.slice(inputs.length);
-      const last = made.length > 0 ? made[made.length - 1]! : zeros(avals[0]!);
-      return [floats[floats.length - 1]!, floats[Math.max(0, floats.length - 2)]!, last];
+      // Every value that nothing uses is an output: no step is dead.
+      const used = new Set(currentBuilder()!.eqns.flatMap((e) => e.inputs));
+      const sinks = [...new Set(atoms.slice(inputs.length))].filter((x) => !used.has(x));
+      return sinks.length > 0 ? sinks : [atoms[0]!];
     }),
   );
   const random = uniforms(code.seed);
