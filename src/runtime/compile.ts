@@ -1,0 +1,55 @@
+/** From graphs to programs, once for each structure. */
+import { currentGpu, type Gpu } from "../device/index.js";
+import type { Graph } from "../ir/graph.js";
+import { graphKey } from "../ir/print.js";
+import { type ScheduleOptions, schedule, type Target } from "../schedule/index.js";
+import type { EmitOptions } from "../wgsl/index.js";
+import { Executable, type Program } from "./program.js";
+
+export interface CompileOptions extends ScheduleOptions {
+  /** Fix choices that the compiler otherwise makes (for tests). */
+  readonly emit?: EmitOptions;
+}
+
+/** What the compiler needs to know of a device. */
+export const targetOf = (gpu: Gpu): Target => ({
+  software: gpu.software,
+  subgroupSize: gpu.subgroupSize,
+  maxStorageBuffers: gpu.limits.maxStorageBuffersPerShaderStage,
+  maxBindingBytes: Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize),
+  maxWorkgroups: gpu.limits.maxComputeWorkgroupsPerDimension,
+});
+
+/** Executables by structure, for each device, least recently used first. */
+const caches = new WeakMap<Gpu, Map<string, Executable>>();
+const capacity = 2048;
+
+const mask = (list: readonly boolean[] | undefined): string =>
+  (list ?? []).map((x) => (x ? "1" : "0")).join("");
+
+/**
+ * The program of a graph on the current device. Graphs of the same structure (up to the values of
+ * their constants) share the executable; the name is only for messages.
+ */
+export function compile(graph: Graph, options: CompileOptions): Program {
+  const gpu = currentGpu(options.name);
+  let cache = caches.get(gpu);
+  if (!cache) {
+    cache = new Map();
+    caches.set(gpu, cache);
+  }
+  const { name, donated, hostScalars, emit } = options;
+  const key = [graphKey(graph), mask(donated), mask(hostScalars), JSON.stringify(emit ?? {})].join(
+    "\n--\n",
+  );
+  let executable = cache.get(key);
+  if (executable) cache.delete(key);
+  else executable = new Executable(gpu, schedule(graph, options, targetOf(gpu)), emit ?? {});
+  cache.set(key, executable);
+  if (cache.size > capacity) cache.delete(cache.keys().next().value!);
+  const kept = executable;
+  return { name, donated, graph, executable: kept, usable: () => !gpu.lost };
+}
+
+/** Compile the shaders of a program in parallel, without running it. */
+export const warmup = (program: Program): Promise<void> => program.executable.warm();

@@ -1,0 +1,11 @@
+/** Arrays on the device, and programs that make new ones from them. */
+export { blockArrays, ConcreteArray, fromHost } from "./array.js";
+export { type CompileOptions, compile, targetOf, warmup } from "./compile.js";
+export {
+  type ExplainedKernel,
+  type Explanation,
+  explainProgram,
+  explainSchedule,
+} from "./explain.js";
+export { type MemoryStats, memoryStats } from "./memory.js";
+export { type Counters, counters, type Program, run } from "./program.js";

@@ -1,0 +1,125 @@
+/**
+ * Which variables get a value of their own (a place in memory, or at least in their kernel's
+ * registers); everything else is recomputed as part of the expressions that use it.
+ */
+import { sizeOf } from "../core/aval.js";
+import type { Atom, Eqn } from "../ir/graph.js";
+import { Lit, Var } from "../ir/graph.js";
+import { type Analysis, analyse, type Storage } from "./analyse.js";
+import { sourceOf } from "./contraction.js";
+import type { Defs } from "./defs.js";
+import type { Target } from "./target.js";
+
+/** Most operations that one expression may grow to. */
+const budget = 160;
+
+export class Cuts implements Storage {
+  readonly defs: Defs;
+  readonly #cuts = new Set<Var>();
+  readonly #scalars = new Set<Var>();
+
+  /** `hostScalars`: inputs whose value comes as a number with each run. */
+  constructor(defs: Defs, hostScalars: ReadonlySet<number>) {
+    this.defs = defs;
+    defs.graph.inputs.forEach((v, i) => {
+      if (i >= defs.inputCount || hostScalars.has(i)) this.#scalars.add(v);
+      else this.#cuts.add(v);
+    });
+  }
+
+  isStored(v: Var): boolean {
+    return this.#cuts.has(v);
+  }
+
+  isScalar(v: Var): boolean {
+    return this.#scalars.has(v);
+  }
+
+  add(v: Var): void {
+    this.#cuts.add(v);
+  }
+
+  /** The variables that kernels compute, in the order of their definitions. */
+  computed(): Var[] {
+    return this.defs.graph.eqns.flatMap((eqn) => eqn.outputs.filter((v) => this.#cuts.has(v)));
+  }
+}
+
+/** The elementwise variable that a chain of single-operand views looks at. */
+function behindViews(defs: Defs, x: Atom): Var | undefined {
+  let at = x;
+  while (at instanceof Var) {
+    const eqn = defs.of(at)?.eqn;
+    if (!eqn) return undefined;
+    if (eqn.prim.kind === "elementwise") return at;
+    if (eqn.prim.kind !== "view" || eqn.inputs.length === 0) return undefined;
+    at = eqn.inputs[0]!;
+  }
+  return undefined;
+}
+
+/** Buffers that an expression needs bound: inputs and results each, intermediates together. */
+export function buffersOf(reads: Iterable<Var>, defs: Defs, returned: ReadonlySet<Var>): number {
+  let own = 0;
+  let shared = 0;
+  for (const v of reads) {
+    if (defs.inputIndex(v) !== undefined || returned.has(v)) own += 1;
+    else shared = 1;
+  }
+  return own + shared;
+}
+
+export function chooseCuts(defs: Defs, hostScalars: ReadonlySet<number>, target: Target): Cuts {
+  const cuts = new Cuts(defs, hostScalars);
+  for (const v of defs.returned()) if (!cuts.isScalar(v)) cuts.add(v);
+  const returned = defs.returned();
+  // A bound on the weight of each variable's expression, so that few are walked exactly.
+  const bound = new Map<Var, number>();
+  const boundOf = (x: Atom): number =>
+    x instanceof Lit || cuts.isScalar(x) ? 0 : cuts.isStored(x) ? 1 : (bound.get(x) ?? 0);
+
+  const tooMuch = (a: Analysis): boolean =>
+    a.weight > budget || buffersOf(a.reads.keys(), defs, returned) > target.maxStorageBuffers - 2;
+
+  const split = (eqn: Eqn, v: Var): void => {
+    for (let a = analyse(defs, cuts, v); tooMuch(a); a = analyse(defs, cuts, v)) {
+      const candidates = eqn.inputs
+        .map((x) => behindViews(defs, x))
+        .filter((x): x is Var => x !== undefined && !cuts.isStored(x));
+      if (candidates.length === 0) return;
+      candidates.sort((x, y) => boundOf(y) - boundOf(x));
+      const heaviest = candidates[0]!;
+      cuts.add(heaviest);
+    }
+  };
+
+  for (const eqn of defs.graph.eqns) {
+    const { kind } = eqn.prim;
+    if (kind === "reduce" || kind === "contract") {
+      for (const v of eqn.outputs) cuts.add(v);
+    }
+    if (kind === "contract") {
+      for (const x of eqn.inputs) {
+        if (sourceOf(defs, x, (v) => cuts.isStored(v))) continue;
+        // The place to store it is the last elementwise value, if views are all that follows.
+        const value = behindViews(defs, x);
+        if (value) {
+          cuts.add(value);
+          if (sourceOf(defs, x, (v) => cuts.isStored(v))) continue;
+        }
+        cuts.add(x as Var);
+      }
+    }
+    const weight = eqn.inputs.reduce((sum, x) => sum + boundOf(x), 0);
+    const own = kind === "elementwise" ? Math.max(1, (eqn.prim.cost ?? 1) / 4) : 0;
+    for (const v of eqn.outputs) {
+      bound.set(v, weight + own);
+      const wide = eqn.inputs.length > 2 || weight + own > budget / 4;
+      if (sizeOf(v.aval.shape) > 0 && wide && weight + own > target.maxStorageBuffers - 2) {
+        if (kind === "elementwise" || kind === "view" || kind === "reduce") split(eqn, v);
+        if (!cuts.isStored(v)) bound.set(v, Math.min(weight + own, analyse(defs, cuts, v).weight));
+      }
+    }
+  }
+  return cuts;
+}

@@ -1,0 +1,16 @@
+/** Scheduling: graphs to fused kernels, in order, with their memory planned. */
+export { Analyser, type Analysis, analyse, type Storage } from "./analyse.js";
+export type { ContractParams, MatrixSizes } from "./contraction.js";
+export { Defs } from "./defs.js";
+export type { Group } from "./fuse.js";
+export { type GroupSummary, summarise } from "./group.js";
+export type { ContractKernel, InnerLoop, Kernel, LoopKernel } from "./kernel.js";
+export type { Location, Plan, ResultSlot } from "./plan.js";
+export {
+  type Dispatch,
+  type Output,
+  type Schedule,
+  type ScheduleOptions,
+  schedule,
+} from "./schedule.js";
+export { minimalTarget, type Target } from "./target.js";

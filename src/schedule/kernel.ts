@@ -1,0 +1,85 @@
+/** Kernels: what one dispatch segment computes. */
+import { sizeOf } from "../core/aval.js";
+import type { Eqn, Var } from "../ir/graph.js";
+import { type Idx, idxUnflatten, idxVar } from "../ir/index-expr.js";
+import {
+  type ContractParams,
+  contractionDims,
+  type MatrixSizes,
+  matrixSizes,
+} from "./contraction.js";
+
+/**
+ * One thread (or vector lane) a point. At its point p it computes `vars`, all of `size` elements:
+ * reductions, each a loop, and elementwise expressions of them. `inner` are arrays of size·extent
+ * elements, written in a last loop over the reduced elements of the point.
+ */
+export interface LoopKernel {
+  readonly kind: "loop";
+  readonly size: number;
+  readonly vars: readonly Var[];
+  readonly inner: InnerLoop | undefined;
+  /** Those of the variables that are written to memory. */
+  readonly stores: ReadonlySet<Var>;
+}
+
+/** A loop over the elements that a reduction reduces, at one point. */
+export interface InnerLoop {
+  readonly vars: readonly Var[];
+  /** The reduction whose operand's elements it visits. */
+  readonly over: Eqn;
+}
+
+/** A batched matrix product by a template, with an epilogue at each point of the product. */
+export interface ContractKernel {
+  readonly kind: "contract";
+  readonly size: number;
+  readonly eqn: Eqn;
+  readonly sizes: MatrixSizes;
+  /** The product and what the epilogue computes from it. */
+  readonly vars: readonly Var[];
+  readonly stores: ReadonlySet<Var>;
+}
+
+export type Kernel = LoopKernel | ContractKernel;
+
+export const pointName = "p";
+
+/** The flat position of a point of a kernel. */
+export const pointOf = (size: number): Idx => idxVar(pointName, size);
+
+/** Axes and number of elements that a reduction combines. */
+export function reduction(eqn: Eqn): { readonly axes: readonly number[]; readonly extent: number } {
+  const { shape } = eqn.inputs[0]!.aval;
+  const axes = [...(eqn.params as { readonly axes: readonly number[] }).axes].sort((a, b) => a - b);
+  return { axes, extent: sizeOf(axes.map((axis) => shape[axis]!)) };
+}
+
+/** The loop variable of a reduction; loops of equal extent share a name. */
+export const loopVar = (extent: number): Idx => idxVar(`r${extent}`, extent);
+
+/** Index of a reduction's operand at a position of its output and one of the loop. */
+export function operandAt(eqn: Eqn, out: readonly Idx[], loop: Idx): Idx[] {
+  const { shape } = eqn.inputs[0]!.aval;
+  const { axes } = reduction(eqn);
+  const along = idxUnflatten(
+    loop,
+    axes.map((axis) => shape[axis]!),
+  );
+  let next = 0;
+  return shape.map((_, axis) => {
+    const i = axes.indexOf(axis);
+    return i >= 0 ? along[i]! : out[next++]!;
+  });
+}
+
+export const sizesOf = (eqn: Eqn): MatrixSizes =>
+  matrixSizes(
+    contractionDims(
+      eqn.inputs[0]!.aval.shape,
+      eqn.inputs[1]!.aval.shape,
+      eqn.params as ContractParams,
+    ),
+  );
+
+export const bytesOf = (v: Var): number => sizeOf(v.aval.shape) * 4;

@@ -1,0 +1,185 @@
+/**
+ * From a traced graph to one that kernels can be made of: opaque primitives are expanded, constants
+ * become scalar inputs, contractions too small or too thin for a template become products and sums,
+ * long reductions become two stages, and equations that nothing needs are dropped.
+ */
+import { sizeOf } from "../core/aval.js";
+import { Builder, bind, lit, withBuilder } from "../ir/builder.js";
+import { type Atom, type Eqn, Graph, Lit, Var } from "../ir/graph.js";
+import { idxFlatten, idxUnflatten } from "../ir/index-expr.js";
+import { broadcastInDim, mul, pad, reduceSum, reshape, transpose } from "../prims/index.js";
+import { type ContractParams, contractionDims, fitsTemplate } from "./contraction.js";
+import { Defs } from "./defs.js";
+import { pointOf } from "./kernel.js";
+import { type Target, wantedThreads } from "./target.js";
+import { viewOf } from "./walk.js";
+
+/** New outputs for an equation, built in the innermost builder; undefined keeps the equation. */
+type Rule = (eqn: Eqn, inputs: readonly Atom[]) => readonly Atom[] | undefined;
+
+/** Rebuild a graph, equation by equation; each use of one of `lits` becomes a new input. */
+function rewrite(graph: Graph, rule: Rule, lits: readonly Lit[] = []): Graph {
+  const b = new Builder();
+  const env = new Map<Var, Atom>();
+  for (const v of graph.inputs) env.set(v, b.input(v.aval));
+  const scalars = lits.map((x) => b.input(x.aval));
+  let next = 0;
+  const read = (x: Atom): Atom => {
+    if (!(x instanceof Lit)) return env.get(x)!;
+    return lits.length > 0 ? scalars[next++]! : x;
+  };
+  return withBuilder(b, () => {
+    for (const eqn of graph.eqns) {
+      const inputs = eqn.inputs.map(read);
+      const outputs = rule(eqn, inputs) ?? bind(eqn.prim, inputs, eqn.params);
+      eqn.outputs.forEach((v, i) => {
+        env.set(v, outputs[i]!);
+      });
+    }
+    return b.build(graph.outputs.map(read));
+  });
+}
+
+/** The equations that the outputs need (and those with effects). Inputs all stay. */
+export function liveOnly(graph: Graph): Graph {
+  const needed = new Set<Atom>(graph.outputs);
+  const eqns: Eqn[] = [];
+  for (let i = graph.eqns.length - 1; i >= 0; i--) {
+    const eqn = graph.eqns[i]!;
+    if (!eqn.prim.effects && !eqn.outputs.some((v) => needed.has(v))) continue;
+    for (const x of eqn.inputs) needed.add(x);
+    eqns.push(eqn);
+  }
+  return new Graph(graph.inputs, eqns.reverse(), graph.outputs);
+}
+
+const expandOpaque: Rule = (eqn, inputs) =>
+  eqn.prim.kind === "opaque" ? eqn.prim.lower!(inputs, eqn.params) : undefined;
+
+/** A contraction as a product over all axes and a sum over the contracted ones. */
+function productAndSum(inputs: readonly Atom[], params: ContractParams): Atom {
+  const [a, b] = inputs as [Atom, Atom];
+  const { batch, free, contracted } = contractionDims(a.aval.shape, b.aval.shape, params);
+  const shape = [...batch, ...free[0], ...free[1], ...contracted];
+  const place = (side: 0 | 1, rank: number): number[] => {
+    const dims = new Array<number>(rank);
+    params.batch[side].forEach((axis, i) => {
+      dims[axis] = i;
+    });
+    params.contract[side].forEach((axis, i) => {
+      dims[axis] = shape.length - contracted.length + i;
+    });
+    let at = batch.length + (side === 1 ? free[0].length : 0);
+    for (let axis = 0; axis < rank; axis++) if (dims[axis] === undefined) dims[axis] = at++;
+    return dims;
+  };
+  const spread = (x: Atom, side: 0 | 1): Atom => {
+    // broadcastInDim takes increasing dims: order the operand's axes first.
+    const dims = place(side, x.aval.shape.length);
+    const perm = dims.map((_, i) => i).sort((i, j) => dims[i]! - dims[j]!);
+    return broadcastInDim(
+      transpose(x, perm),
+      shape,
+      perm.map((p) => dims[p]!),
+    );
+  };
+  const products = mul(spread(a, 0), spread(b, 1));
+  if (contracted.length === 0) return products;
+  return reduceSum(
+    products,
+    contracted.map((_, i) => shape.length - contracted.length + i),
+  );
+}
+
+const thinContractions =
+  (target: Target): Rule =>
+  (eqn, inputs) => {
+    if (eqn.prim.kind !== "contract") return undefined;
+    const params = eqn.params as ContractParams;
+    const [a, b] = inputs as [Atom, Atom];
+    if (fitsTemplate(a.aval, b.aval, params, target)) return undefined;
+    return [productAndSum(inputs, params)];
+  };
+
+/** Most terms that one thread adds up: more would cost accuracy and leave other threads idle. */
+const longest = 4096;
+/** Fewer terms than this are not worth a second stage. */
+const shortest = 256;
+
+/** How to split `n` terms into chunks; null leaves them to one thread per output. */
+export function chunkOf(n: number, outputs: number, target: Target): number | null {
+  const threads = wantedThreads(target);
+  if (n <= shortest || (n <= longest && outputs * 4 >= threads)) return null;
+  const parts = Math.max(1, Math.ceil(threads / Math.max(1, outputs)));
+  const wanted = Math.min(longest, Math.max(64, Math.ceil(n / parts)));
+  const most = wanted - (wanted % 4);
+  // An exact division needs no guard at the end.
+  for (let c = most; c >= Math.max(64, most / 4); c -= 4) if (n % c === 0) return c;
+  return most;
+}
+
+const splitReductions =
+  (target: Target): Rule =>
+  (eqn, inputs) => {
+    const { prim } = eqn;
+    if (prim.kind !== "reduce" || inputs.length !== 1) return undefined;
+    const x = inputs[0]!;
+    const { shape, dtype } = x.aval;
+    const params = eqn.params as { readonly axes: readonly number[] };
+    const axes = [...params.axes].sort((i, j) => i - j);
+    const n = sizeOf(axes.map((axis) => shape[axis]!));
+    const out = eqn.outputs[0]!.aval;
+    if (n === 0) {
+      return [broadcastInDim(lit(prim.reduce!.identity(dtype), dtype), out.shape, [])];
+    }
+    const chunk = chunkOf(n, sizeOf(out.shape), target);
+    if (chunk === null || sizeOf(out.shape) === 0) return undefined;
+    // The reduced axes as one, in place where they are neighbours.
+    const adjacent = axes.every((axis, i) => axis === axes[0]! + i);
+    const kept = shape.map((_, i) => i).filter((i) => !axes.includes(i));
+    const at = adjacent ? axes[0]! : kept.length;
+    const before = adjacent ? shape.slice(0, at) : kept.map((i) => shape[i]!);
+    const after = adjacent ? shape.slice(at + axes.length) : [];
+    let y = adjacent ? x : transpose(x, [...kept, ...axes]);
+    y = reshape(y, [...before, n, ...after]);
+    const parts = Math.ceil(n / chunk);
+    if (parts * chunk !== n) {
+      const none = [...before, 0, ...after].map(() => 0);
+      const hi = [...none];
+      hi[at] = parts * chunk - n;
+      y = pad(y, lit(prim.reduce!.identity(dtype), dtype), none, hi);
+    }
+    y = reshape(y, [...before, parts, chunk, ...after]);
+    y = bind(prim, [y], { ...params, axes: [at + 1] })[0]!;
+    const last = { ...params, axes: [at] };
+    const second: Eqn = { prim, inputs: [y], params: last, outputs: [new Var(out)] };
+    return splitReductions(target)(second, [y]) ?? bind(prim, [y], last);
+  };
+
+/** What an output is a mere reshape of: the same elements in the same order. */
+function sameElements(defs: Defs, output: Atom): Atom {
+  let at = output;
+  while (at instanceof Var) {
+    const eqn = defs.of(at)?.eqn;
+    if (eqn?.prim.kind !== "view" || sizeOf(at.aval.shape) === 0) break;
+    const point = pointOf(sizeOf(at.aval.shape));
+    const e = viewOf(defs, eqn, idxUnflatten(point, at.aval.shape));
+    if (e.kind !== "element") break;
+    const from = eqn.inputs[e.operand]!;
+    if (sizeOf(from.aval.shape) !== sizeOf(at.aval.shape)) break;
+    if (idxFlatten(e.index, from.aval.shape).key !== point.key) break;
+    at = from;
+  }
+  return at;
+}
+
+/** Everything that precedes fusion. `lits` are the graph's constants in the order of graphLits. */
+export function lower(graph: Graph, lits: readonly Lit[], target: Target): Defs {
+  let g = rewrite(graph, expandOpaque, lits);
+  while (g.eqns.some((eqn) => eqn.prim.kind === "opaque")) g = rewrite(g, expandOpaque);
+  g = rewrite(liveOnly(g), thinContractions(target));
+  g = rewrite(g, splitReductions(target));
+  const whole = new Defs(g, graph.inputs.length);
+  const outputs = g.outputs.map((x) => sameElements(whole, x));
+  return new Defs(liveOnly(new Graph(g.inputs, g.eqns, outputs)), graph.inputs.length);
+}

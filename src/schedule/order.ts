@@ -1,0 +1,75 @@
+/**
+ * The order of kernels, and which of them share a dispatch. Contractions go one by one, as early as
+ * they can; loop kernels wait until no contraction is ready, so that many independent ones gather and
+ * run as segments of one dispatch.
+ */
+import type { Var } from "../ir/graph.js";
+import { buffersOf } from "./cuts.js";
+import type { Defs } from "./defs.js";
+import type { Group } from "./fuse.js";
+import type { Target } from "./target.js";
+
+/** Segments in one shader: more would only make it slow to compile. */
+const maxSegments = 24;
+
+const varsOf = (g: Group): Var[] => [...g.vars, ...(g.inner?.vars ?? [])];
+
+/** Dispatches as lists of groups that run side by side. */
+export function orderGroups(
+  groups: readonly Group[],
+  defs: Defs,
+  target: Target,
+  stored: ReadonlySet<Var>,
+): Group[][] {
+  const returned = defs.returned();
+  const groupOf = new Map<Var, Group>();
+  for (const g of groups) for (const v of varsOf(g)) groupOf.set(v, g);
+  const waiting = new Map<Group, Set<Group>>();
+  for (const g of groups) {
+    const needs = new Set<Group>();
+    for (const v of g.reads.keys()) {
+      const from = groupOf.get(v);
+      if (from && from !== g) needs.add(from);
+    }
+    waiting.set(g, needs);
+  }
+  const out: Group[][] = [];
+  const finish = (done: readonly Group[]): void => {
+    out.push([...done]);
+    for (const g of done) waiting.delete(g);
+    for (const needs of waiting.values()) for (const g of done) needs.delete(g);
+  };
+  const buffers = (list: readonly Group[]): number => {
+    const bound = new Set<Var>();
+    for (const g of list) {
+      for (const v of g.reads.keys()) bound.add(v);
+      for (const v of varsOf(g)) if (stored.has(v)) bound.add(v);
+    }
+    return buffersOf(bound, defs, returned);
+  };
+  // What writes the program's results may wait: results written over donated inputs come after
+  // the other readers of those inputs.
+  const final = (g: Group): boolean => varsOf(g).some((v) => returned.has(v));
+
+  while (waiting.size > 0) {
+    const ready = [...waiting].filter(([, needs]) => needs.size === 0).map(([g]) => g);
+    const contractions = ready.filter((g) => g.kind === "contract");
+    if (contractions.length > 0) {
+      finish([contractions.find((g) => !final(g)) ?? contractions[0]!]);
+      continue;
+    }
+    // Loops that something waits for go now; the rest gathers until the end.
+    const needed = new Set<Group>();
+    for (const needs of waiting.values()) for (const g of needs) needed.add(g);
+    const urgent = ready.filter((g) => needed.has(g));
+    const now = urgent.length > 0 ? urgent : ready;
+    const batch: Group[] = [];
+    for (const g of now) {
+      if (batch.length > 0 && buffers([...batch, g]) > target.maxStorageBuffers) continue;
+      if (batch.length >= maxSegments) break;
+      batch.push(g);
+    }
+    finish(batch);
+  }
+  return out;
+}

@@ -1,0 +1,90 @@
+/** The whole way from a traced graph to planned dispatches. Needs an adapter's figures, no device. */
+
+import { type Aval, showAval, sizeOf } from "../core/aval.js";
+import { DeviceError } from "../core/errors.js";
+import { type Graph, Lit, type Var } from "../ir/graph.js";
+import { graphLits } from "../ir/print.js";
+import { type Cuts, chooseCuts } from "./cuts.js";
+import type { Defs } from "./defs.js";
+import { Fusion, type Group } from "./fuse.js";
+import { bytesOf, type Kernel } from "./kernel.js";
+import { lower } from "./lower.js";
+import { orderGroups } from "./order.js";
+import { type Plan, planBuffers } from "./plan.js";
+import { worthStoring } from "./recompute.js";
+import type { Target } from "./target.js";
+
+/** Where a program's output comes from. */
+export type Output =
+  | { readonly kind: "stored"; readonly variable: Var }
+  | { readonly kind: "scalar"; readonly input: number }
+  | { readonly kind: "constant"; readonly value: number }
+  | { readonly kind: "empty" };
+
+export interface Dispatch {
+  readonly kernels: readonly Kernel[];
+  readonly groups: readonly Group[];
+}
+
+export interface Schedule {
+  readonly name: string;
+  readonly defs: Defs;
+  readonly cuts: Cuts;
+  readonly dispatches: readonly Dispatch[];
+  readonly plan: Plan;
+  readonly outputs: readonly (Output & { readonly aval: Aval })[];
+  readonly target: Target;
+}
+
+export interface ScheduleOptions {
+  readonly name: string;
+  readonly donated: readonly boolean[];
+  /** Inputs of one element whose value comes as a number with each run. */
+  readonly hostScalars?: readonly boolean[];
+}
+
+export function schedule(graph: Graph, options: ScheduleOptions, target: Target): Schedule {
+  const defs = lower(graph, graphLits(graph), target);
+  const hostScalars = new Set((options.hostScalars ?? []).flatMap((is, i) => (is ? [i] : [])));
+  const cuts = chooseCuts(defs, hostScalars, target);
+  let fusion = new Fusion(defs, cuts, target);
+  fusion.run();
+  for (let round = 0; round < 4; round++) {
+    const more = worthStoring(fusion, defs, cuts);
+    if (more.length === 0) break;
+    for (const v of more) cuts.add(v);
+    fusion = new Fusion(defs, cuts, target);
+    fusion.run();
+  }
+  const stored = fusion.stored();
+  checkSizes(options.name, [...stored, ...defs.graph.inputs.slice(0, defs.inputCount)], target);
+  const order = orderGroups(fusion.groups(), defs, target, stored);
+  const outputs = graph.outputs.map((x, i): Schedule["outputs"][number] => {
+    const from = defs.graph.outputs[i]!;
+    const { aval } = x;
+    if (from instanceof Lit) return { kind: "constant", value: from.value, aval };
+    if (sizeOf(aval.shape) === 0) return { kind: "empty", aval };
+    if (cuts.isScalar(from)) return { kind: "scalar", input: defs.inputIndex(from)!, aval };
+    return { kind: "stored", variable: from, aval };
+  });
+  const aliased = new Set(
+    defs.graph.inputs.filter((v) => outputs.some((o) => o.kind === "stored" && o.variable === v)),
+  );
+  const plan = planBuffers(order, defs, stored, options.donated, aliased, target);
+  const dispatches = order.map((groups) => ({
+    groups,
+    kernels: groups.map((g) => fusion.kernel(g, stored)),
+  }));
+  return { name: options.name, defs, cuts, dispatches, plan, outputs, target };
+}
+
+function checkSizes(name: string, vars: readonly Var[], target: Target): void {
+  for (const v of vars) {
+    const bytes = bytesOf(v);
+    if (bytes <= target.maxBindingBytes) continue;
+    throw new DeviceError(
+      `${name}: an array of ${showAval(v.aval)} takes ${bytes} bytes, but this adapter binds at most ` +
+        `${target.maxBindingBytes} bytes at once. Use smaller batches, or split the array.`,
+    );
+  }
+}

@@ -1,0 +1,22 @@
+/** What scheduling and code generation need to know of an adapter. */
+export interface Target {
+  /** Runs on the CPU: no workgroup memory, no barriers, several vectors a thread. */
+  readonly software: boolean;
+  /** Lanes of a subgroup, 0 where shaders cannot use subgroups. */
+  readonly subgroupSize: number;
+  readonly maxStorageBuffers: number;
+  readonly maxBindingBytes: number;
+  readonly maxWorkgroups: number;
+}
+
+/** The least that WebGPU promises: what `explain` assumes without an adapter. */
+export const minimalTarget: Target = {
+  software: false,
+  subgroupSize: 0,
+  maxStorageBuffers: 8,
+  maxBindingBytes: 128 * 2 ** 20,
+  maxWorkgroups: 65535,
+};
+
+/** Threads that keep the adapter busy: reductions to fewer values than this are split. */
+export const wantedThreads = (target: Target): number => (target.software ? 256 : 16384);

@@ -1,0 +1,126 @@
+/** A dispatch as one shader: its kernels as segments of workgroups, or one contraction. */
+import { DawngradError } from "../core/errors.js";
+import type { Var } from "../ir/graph.js";
+import type { ContractKernel, LoopKernel } from "../schedule/kernel.js";
+import type { Dispatch, Schedule } from "../schedule/schedule.js";
+import { type ContractVariant, chooseVariant, emitContract } from "./contract.js";
+import {
+  accessCost,
+  emitLoop,
+  type Lanes,
+  type LoopContext,
+  laneChoices,
+  workgroupSize,
+} from "./loop.js";
+import { type ModuleBinding, ModuleBuilder, type Place, type Word } from "./module.js";
+
+/** One compute dispatch, as WGSL and what to bind. */
+export interface Shader {
+  readonly wgsl: string;
+  readonly bindings: readonly ModuleBinding[];
+  readonly words: readonly Word[];
+  readonly workgroups: readonly [x: number, y: number, z: number];
+  /** Values of override constants. */
+  readonly constants: Readonly<Record<string, number>>;
+}
+
+export interface EmitOptions {
+  /** Use this matrix template, whatever the adapter is. */
+  readonly contractVariant?: ContractVariant;
+  readonly lanes?: Lanes;
+}
+
+/** Keys of buffers, as bindings name them. */
+export const bufferKey = {
+  input: (index: number): string => `input ${index}`,
+  result: (slot: number): string => `result ${slot}`,
+  arena: (chunk: number): string => `arena ${chunk}`,
+};
+
+/** Where a variable lies, as a buffer and an element offset. */
+export function placeOf(s: Schedule, v: Var): Place {
+  const at = s.plan.locations.get(v);
+  if (!at) throw new DawngradError("internal: a variable has no place in memory");
+  switch (at.kind) {
+    case "input":
+      return { buffer: bufferKey.input(at.index), offset: 0 };
+    case "arena":
+      return { buffer: bufferKey.arena(at.chunk), offset: at.offset / 4 };
+    case "result": {
+      const { donor } = s.plan.results[at.slot]!;
+      const buffer = donor === undefined ? bufferKey.result(at.slot) : bufferKey.input(donor);
+      return { buffer, offset: 0 };
+    }
+  }
+}
+
+export function emitDispatch(s: Schedule, d: Dispatch, options: EmitOptions = {}): Shader {
+  const context: LoopContext = {
+    defs: s.defs,
+    storage: s.cuts,
+    target: s.target,
+    place: (v) => placeOf(s, v),
+  };
+  const [first] = d.kernels;
+  if (first?.kind === "contract") return contractShader(first, context, options);
+  return loopShader(d.kernels as readonly LoopKernel[], context, options);
+}
+
+function contractShader(k: ContractKernel, c: LoopContext, options: EmitOptions): Shader {
+  const module = new ModuleBuilder();
+  const variant = options.contractVariant ?? chooseVariant(k, c.target);
+  const { text, workgroups, constants } = emitContract(k, c, module, variant);
+  return { wgsl: text, bindings: module.bindings, words: module.words, workgroups, constants };
+}
+
+/** The lanes that make the fewest memory accesses; scalar code where nothing is gained. */
+function bestLanes(k: LoopKernel, c: LoopContext): Lanes {
+  let best: Lanes = "none";
+  let least = Number.POSITIVE_INFINITY;
+  for (const lanes of laneChoices(k, c.defs)) {
+    const cost = accessCost(emitLoop(k, c, new ModuleBuilder(), lanes, "trial"), lanes);
+    if (cost < least) {
+      best = lanes;
+      least = cost;
+    }
+  }
+  return best;
+}
+
+function loopShader(kernels: readonly LoopKernel[], c: LoopContext, options: EmitOptions): Shader {
+  const module = new ModuleBuilder();
+  const texts: string[] = [];
+  const calls: string[] = [];
+  let total = 0;
+  kernels.forEach((k, i) => {
+    const wanted = options.lanes;
+    const lanes = wanted && laneChoices(k, c.defs).includes(wanted) ? wanted : bestLanes(k, c);
+    const e = emitLoop(k, c, module, lanes, `segment${i}`);
+    texts.push(e.text);
+    const from = total;
+    total += e.workgroups;
+    const local = from === 0 ? "group" : `group - ${from}u`;
+    const call = `segment${i}(${local}, local);`;
+    calls.push(i === kernels.length - 1 ? call : `if (group < ${total}u) { ${call} return; }`);
+  });
+  const most = c.target.maxWorkgroups;
+  const rows = Math.ceil(total / most);
+  const columns = rows === 1 ? total : Math.ceil(total / rows);
+  const group = rows === 1 ? "w.x" : `w.x + w.y * ${columns}u`;
+  const spare = rows * columns !== total ? [`if (group >= ${total}u) { return; }`] : [];
+  const main = [
+    `@compute @workgroup_size(${workgroupSize})`,
+    "fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) local: u32) {",
+    `let group = ${group};`,
+    ...spare,
+    ...calls,
+    "}",
+  ];
+  return {
+    wgsl: module.text([...texts, ...main].join("\n")),
+    bindings: module.bindings,
+    words: module.words,
+    workgroups: [columns, rows, 1],
+    constants: {},
+  };
+}

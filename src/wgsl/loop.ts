@@ -1,0 +1,330 @@
+/** Loop kernels as WGSL functions: reductions, expressions and an inner loop at each point. */
+import { DawngradError } from "../core/errors.js";
+import type { Eqn, Var } from "../ir/graph.js";
+import { type Idx, idxFlatten, idxUnflatten } from "../ir/index-expr.js";
+import { analyse, type Storage } from "../schedule/analyse.js";
+import type { Defs } from "../schedule/defs.js";
+import { type LoopKernel, loopVar, operandAt, pointOf, reduction } from "../schedule/kernel.js";
+import type { Target } from "../schedule/target.js";
+import { type AccessCounts, Composer, quarterName, type Value, vectorPosition } from "./compose.js";
+import type { ModuleBuilder, Place } from "./module.js";
+import { Scopes } from "./scope.js";
+import { typeOf } from "./text.js";
+
+/** Which loop variable's steps of four become vector lanes. */
+export type Lanes = "none" | "points" | "terms";
+
+export interface LoopContext {
+  readonly defs: Defs;
+  readonly storage: Storage;
+  readonly target: Target;
+  place(v: Var): Place;
+}
+
+export interface EmittedLoop {
+  /** `fn NAME(group: u32, local: u32)` */
+  readonly text: string;
+  readonly workgroups: number;
+  readonly counts: AccessCounts;
+}
+
+export const workgroupSize = 64;
+
+/** Terms added one after the other before a partial sum is put aside. */
+const block = (iterations: number): number => Math.max(16, Math.ceil(Math.sqrt(iterations)));
+
+/** Does the order of combining change the result? Then partial results keep the error small. */
+const isInexact = (eqn: Eqn): boolean =>
+  eqn.outputs[0]!.aval.dtype === "float32" && eqn.prim.error.ulp > 0;
+
+class LoopEmitter {
+  readonly #k: LoopKernel;
+  readonly #c: LoopContext;
+  readonly #lanes: Lanes;
+  readonly #module: ModuleBuilder;
+  readonly #scopes: Scopes;
+  readonly composer: Composer;
+  readonly #point: Idx;
+  readonly #values = new Map<Var, Value>();
+  /** Flat element of the inner loop, while it is being written. */
+  #inner: { flat: Idx; values: Map<Var, Value> } | undefined;
+
+  constructor(k: LoopKernel, c: LoopContext, module: ModuleBuilder, lanes: Lanes) {
+    this.#k = k;
+    this.#c = c;
+    this.#lanes = lanes;
+    this.#module = module;
+    this.#point = pointOf(k.size);
+    this.#scopes = new Scopes(["p", quarterName("p")]);
+    this.composer = new Composer({
+      defs: c.defs,
+      storage: c.storage,
+      module,
+      scopes: this.#scopes,
+      place: (v) => c.place(v),
+      own: (v, flat) => this.#own(v, flat),
+    });
+    this.composer.vectorName = lanes === "points" ? "p" : undefined;
+  }
+
+  #own(v: Var, flat: Idx): Value | undefined {
+    const inner = this.#inner?.values.get(v);
+    const value = inner ?? this.#values.get(v);
+    if (!value) return undefined;
+    const at = inner ? this.#inner!.flat : this.#point;
+    if (flat.key === at.key) return value;
+    if (value.width === 4) {
+      // An index array computed here, read lane by lane.
+      const lane = this.composer.lanes(at).findIndex((e) => e.key === flat.key);
+      if (lane >= 0) return { text: `${value.text}.${"xyzw"[lane]}`, width: 1, dtype: value.dtype };
+    }
+    throw new DawngradError("internal: a kernel reads its own result at another point");
+  }
+
+  #indexAt(v: Var): Idx[] {
+    return idxUnflatten(this.#point, v.aval.shape);
+  }
+
+  #isReduction(v: Var): boolean {
+    return this.#c.defs.kind(v) === "reduce";
+  }
+
+  /** Variables of this kernel that a reduction needs before it can start. */
+  #needs(v: Var): Var[] {
+    const own = new Set(this.#k.vars);
+    return [...analyse(this.#c.defs, this.#c.storage, v).reads.keys()].filter((x) => own.has(x));
+  }
+
+  emit(): string[] {
+    const { vars } = this.#k;
+    for (const v of vars) {
+      if (this.#values.has(v)) continue;
+      if (this.#isReduction(v)) this.#reductionsWith(v);
+      else this.#values.set(v, this.composer.computed(v, this.#indexAt(v)));
+    }
+    this.#innerLoop();
+    for (const v of vars) if (this.#k.stores.has(v)) this.#store(v);
+    return this.#scopes.root.lines;
+  }
+
+  #store(v: Var): void {
+    const value = this.#values.get(v)!;
+    const { dtype } = v.aval;
+    const { lines } = this.#scopes;
+    if (this.#lanes === "points") {
+      const text = this.composer.splat(value, 4);
+      lines.push(this.#module.store(this.#c.place(v), dtype, 4, quarterName("p"), text));
+    } else {
+      const at = this.composer.index(this.#point);
+      lines.push(this.#module.store(this.#c.place(v), dtype, 1, at, value.text));
+    }
+  }
+
+  /** One loop for `first` and every other reduction of equal extent that can be done along. */
+  #reductionsWith(first: Var): void {
+    const { defs } = this.#c;
+    const extent = reduction(defs.of(first)!.eqn).extent;
+    const heroes = this.#k.vars.filter((v) => {
+      if (this.#values.has(v) || !this.#isReduction(v)) return false;
+      if (reduction(defs.of(v)!.eqn).extent !== extent) return false;
+      return this.#needs(v).every((x) => this.#values.has(x));
+    });
+    const vector = this.#lanes === "terms" && extent % 4 === 0 && extent >= 8;
+    const loop = loopVar(extent);
+    const name = extent === 1 ? "r1" : `r${extent}`;
+    const iterations = vector ? extent / 4 : extent;
+    const counter = vector ? quarterName(name) : name;
+    const before = this.composer.vectorName;
+    if (vector) this.composer.vectorName = name;
+
+    const eqns = heroes.map((v) => defs.of(v)!.eqn);
+    const blocked = eqns.some(isInexact) && iterations > 32;
+    const accumulators = heroes.map(() => this.#module.fresh("acc"));
+    const partials = blocked ? heroes.map(() => this.#module.fresh("part")) : accumulators;
+    this.composer.times = iterations;
+    const [results, body] = this.#scopes.nested([name, quarterName(name)], false, () => {
+      const values = heroes.map((v, i) => {
+        const { dtype } = v.aval;
+        const x = this.composer.walker.value(
+          eqns[i]!.inputs[defs.of(v)!.output]!,
+          operandAt(eqns[i]!, this.#indexAt(v), loop),
+        );
+        const width = vector || x.width === 4 || before === "p" ? 4 : 1;
+        return { width, dtype, text: this.composer.splat(x, width) } as Value;
+      });
+      values.forEach((x, i) => {
+        const ctx = this.composer.context(x.width);
+        const sum = eqns[i]!.prim.reduce!.combine(partials[i]!, x.text, x.dtype, ctx);
+        this.#scopes.lines.push(`${partials[i]} = ${sum};`);
+      });
+      return values;
+    });
+    this.composer.times = 1;
+    const { lines } = this.#scopes;
+    const declare = (names: readonly string[], into: string[]) =>
+      results.forEach((x, i) => {
+        const identity = eqns[i]!.prim.reduce!.identity(x.dtype);
+        const text = this.composer.constant(identity, x.dtype, x.width);
+        into.push(`var ${names[i]}: ${typeOf(x.dtype, x.width)} = ${text};`);
+      });
+    declare(accumulators, lines);
+    if (blocked) {
+      const step = block(iterations);
+      const start = this.#module.fresh("start");
+      const declarations: string[] = [];
+      declare(partials, declarations);
+      const combine: string[] = [];
+      results.forEach((x, i) => {
+        const ctx = this.composer.context(x.width);
+        const { combine: f } = eqns[i]!.prim.reduce!;
+        combine.push(`${accumulators[i]} = ${f(accumulators[i]!, partials[i]!, x.dtype, ctx)};`);
+      });
+      const end =
+        iterations % step === 0
+          ? `${start} + ${step}u`
+          : `min(${start} + ${step}u, ${iterations}u)`;
+      lines.push(
+        `for (var ${start} = 0u; ${start} < ${iterations}u; ${start} += ${step}u) {`,
+        ...declarations,
+        `for (var ${counter} = ${start}; ${counter} < ${end}; ${counter}++) {`,
+        ...body,
+        "}",
+        ...combine,
+        "}",
+      );
+    } else {
+      lines.push(
+        `for (var ${counter} = 0u; ${counter} < ${iterations}u; ${counter}++) {`,
+        ...body,
+        "}",
+      );
+    }
+    this.composer.vectorName = before;
+    heroes.forEach((v, i) => {
+      const x = results[i]!;
+      let text = accumulators[i]!;
+      let width = x.width;
+      if (vector) {
+        const ctx = this.composer.context(1);
+        const f = (a: string, b: string) => eqns[i]!.prim.reduce!.combine(a, b, x.dtype, ctx);
+        const all = f(f(`${text}.x`, `${text}.y`), f(`${text}.z`, `${text}.w`));
+        text = this.#module.fresh("sum");
+        width = 1;
+        lines.push(`let ${text} = ${all};`);
+      }
+      this.#values.set(v, { text, width, dtype: x.dtype });
+    });
+  }
+
+  #innerLoop(): void {
+    const { inner, stores } = this.#k;
+    if (!inner) return;
+    const { over } = inner;
+    const { extent } = reduction(over);
+    const vector = this.#lanes === "terms" && extent % 4 === 0;
+    const name = `r${extent}`;
+    const out = idxUnflatten(this.#point, over.outputs[0]!.aval.shape);
+    const element = operandAt(over, out, loopVar(extent));
+    const flat = idxFlatten(element, over.inputs[0]!.aval.shape);
+    const before = this.composer.vectorName;
+    if (vector) this.composer.vectorName = name;
+    this.composer.times = vector ? extent / 4 : extent;
+    const [, body] = this.#scopes.nested([name, quarterName(name)], false, () => {
+      this.#inner = { flat, values: new Map() };
+      for (const v of inner.vars) {
+        const value = this.composer.computed(v, idxUnflatten(flat, v.aval.shape));
+        this.#inner.values.set(v, value);
+      }
+      for (const v of inner.vars) if (stores.has(v)) this.#storeInner(v, flat);
+      this.#inner = undefined;
+    });
+    this.composer.times = 1;
+    const counter = vector ? quarterName(name) : name;
+    const iterations = vector ? extent / 4 : extent;
+    this.#scopes.lines.push(
+      `for (var ${counter} = 0u; ${counter} < ${iterations}u; ${counter}++) {`,
+      ...body,
+      "}",
+    );
+    this.composer.vectorName = before;
+  }
+
+  #storeInner(v: Var, flat: Idx): void {
+    const value = this.#inner!.values.get(v)!;
+    const { lines } = this.#scopes;
+    const place = this.#c.place(v);
+    const { dtype } = v.aval;
+    if (!this.composer.isVector([flat])) {
+      lines.push(this.#module.store(place, dtype, 1, this.composer.index(flat), value.text));
+      return;
+    }
+    const text = this.composer.splat(value, 4);
+    const vector = vectorPosition(this.composer, flat);
+    if (vector !== null) {
+      lines.push(this.#module.store(place, dtype, 4, vector, text));
+      this.composer.count("vector", 1);
+      return;
+    }
+    this.composer.count("scalar", 4);
+    this.composer.lanes(flat).forEach((e, j) => {
+      const at = this.composer.index(e);
+      // The last vector of points may reach beyond the end.
+      const store = this.#module.store(place, dtype, 1, at, `${text}.${"xyzw"[j]}`);
+      const guard = this.#lanes === "points" && this.#k.size % 4 !== 0;
+      lines.push(
+        guard ? `if (${quarterName("p")} * 4u + ${j}u < ${this.#k.size}u) { ${store} }` : store,
+      );
+    });
+  }
+}
+
+/** Write a loop kernel as a function. */
+export function emitLoop(
+  k: LoopKernel,
+  c: LoopContext,
+  module: ModuleBuilder,
+  lanes: Lanes,
+  name: string,
+): EmittedLoop {
+  const emitter = new LoopEmitter(k, c, module, lanes);
+  const body = emitter.emit();
+  const steps = lanes === "points" ? Math.ceil(k.size / 4) : k.size;
+  const counter = lanes === "points" ? quarterName("p") : "p";
+  const isMap = !k.inner && k.vars.every((v) => c.defs.kind(v) !== "reduce");
+  // A software adapter pays for every thread: give it several vectors.
+  const each = c.target.software && isMap && steps >= workgroupSize * 64 ? 4 : 1;
+  const workgroups = Math.ceil(steps / (workgroupSize * each));
+  const lines =
+    each === 1
+      ? [
+          `let ${counter} = group * ${workgroupSize}u + local;`,
+          `if (${counter} >= ${steps}u) { return; }`,
+          ...body,
+        ]
+      : [
+          `for (var j = 0u; j < ${each}u; j++) {`,
+          `let ${counter} = (group * ${each}u + j) * ${workgroupSize}u + local;`,
+          `if (${counter} >= ${steps}u) { return; }`,
+          ...body,
+          "}",
+        ];
+  const text = [`fn ${name}(group: u32, local: u32) {`, ...lines, "}"].join("\n");
+  return { text, workgroups, counts: emitter.composer.counts };
+}
+
+/** Memory accesses for one point: what the choices are compared by. */
+export function accessCost(e: EmittedLoop, lanes: Lanes): number {
+  const perThread = e.counts.vector * 1.25 + e.counts.scalar;
+  return lanes === "points" ? perThread / 4 : perThread;
+}
+
+/** The ways to use vectors that a kernel allows. */
+export function laneChoices(k: LoopKernel, defs: Defs): Lanes[] {
+  const choices: Lanes[] = ["none"];
+  if (k.size >= 4) choices.push("points");
+  const extents = k.vars
+    .filter((v) => defs.kind(v) === "reduce")
+    .map((v) => reduction(defs.of(v)!.eqn).extent);
+  if (extents.some((n) => n % 4 === 0 && n >= 8)) choices.push("terms");
+  return choices;
+}

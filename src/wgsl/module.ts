@@ -1,0 +1,172 @@
+/** A shader module in the making: its bindings, uniform words and helper functions. */
+import type { DType } from "../core/dtype.js";
+import type { Width } from "./text.js";
+import { constantText, storageType, widen, wordOf } from "./text.js";
+
+/** Where a stored variable lies: a buffer (by any key) and an element offset, a multiple of 4. */
+export interface Place {
+  readonly buffer: string;
+  readonly offset: number;
+}
+
+/** One word of a kernel's uniform data. */
+export type Word =
+  | { readonly kind: "scalar"; readonly input: number; readonly dtype: DType }
+  | { readonly kind: "fixed"; readonly bits: number };
+
+interface Bound {
+  readonly key: string;
+  readonly name: string;
+  readonly types: Set<string>;
+  vector: boolean;
+  scalar: boolean;
+  written: boolean;
+}
+
+export interface ModuleBinding {
+  /** Buffer key, or undefined for the uniform words. */
+  readonly buffer: string | undefined;
+  readonly written: boolean;
+}
+
+export class ModuleBuilder {
+  readonly #bound = new Map<string, Bound>();
+  readonly #words = new Map<string, { index: number; word: Word }>();
+  readonly #helpers = new Map<string, string>();
+  #counter = 0;
+
+  /** A new identifier. */
+  fresh(prefix: string): string {
+    return `${prefix}${this.#counter++}`;
+  }
+
+  #buffer(key: string, dtype: DType): Bound {
+    let b = this.#bound.get(key);
+    if (!b) {
+      const name = `b${this.#bound.size}`;
+      b = { key, name, types: new Set(), vector: false, scalar: false, written: false };
+      this.#bound.set(key, b);
+    }
+    b.types.add(storageType(dtype));
+    return b;
+  }
+
+  /** Read an element (or the vector of four that starts at 4·at). */
+  load(place: Place, dtype: DType, width: Width, at: string): string {
+    const b = this.#buffer(place.buffer, dtype);
+    if (width === 4) b.vector = true;
+    else b.scalar = true;
+    const offset = width === 4 ? place.offset / 4 : place.offset;
+    const index = offset === 0 ? at : `${at} + ${offset}u`;
+    const raw = `${b.name}_${width === 4 ? "v" : "s"}_${storageType(dtype)}(${index})`;
+    return dtype === "bool" ? `(${raw} != ${widen("u32", width)}(0u))` : raw;
+  }
+
+  /** A statement that writes an element or a vector. */
+  store(place: Place, dtype: DType, width: Width, at: string, value: string): string {
+    const b = this.#buffer(place.buffer, dtype);
+    b.written = true;
+    if (width === 4) b.vector = true;
+    else b.scalar = true;
+    const offset = width === 4 ? place.offset / 4 : place.offset;
+    const index = offset === 0 ? at : `${at} + ${offset}u`;
+    const one = widen("u32", width);
+    const raw = dtype === "bool" ? `select(${one}(0u), ${one}(1u), ${value})` : value;
+    return `${b.name}_w${width === 4 ? "v" : "s"}_${storageType(dtype)}(${index}, ${raw});`;
+  }
+
+  /** A uniform word, as a scalar of the dtype. */
+  word(word: Word, dtype: DType): string {
+    const key = word.kind === "scalar" ? `s${word.input}` : `f${word.bits}`;
+    let have = this.#words.get(key);
+    if (!have) {
+      have = { index: this.#words.size, word };
+      this.#words.set(key, have);
+    }
+    const raw = `words[${have.index >> 2}].${"xyzw"[have.index & 3]}`;
+    if (dtype === "uint32") return raw;
+    return dtype === "bool" ? `(${raw} != 0u)` : `bitcast<${storageType(dtype)}>(${raw})`;
+  }
+
+  /** A scalar constant of any value. */
+  constant(value: number, dtype: DType): string {
+    const text = constantText(value, dtype);
+    return text ?? this.word({ kind: "fixed", bits: wordOf(value, dtype) }, dtype);
+  }
+
+  helper(
+    name: string,
+    width: Width,
+    code: (type: (scalar: string) => string, name: string) => string,
+  ): string {
+    const unique = `${name}_${width}`;
+    if (!this.#helpers.has(unique)) {
+      // Reserve the name first: a helper may call others.
+      this.#helpers.set(unique, "");
+      this.#helpers.set(
+        unique,
+        code((scalar) => widen(scalar, width), unique),
+      );
+    }
+    return unique;
+  }
+
+  get words(): readonly Word[] {
+    return [...this.#words.values()].map((w) => w.word);
+  }
+
+  /** The bindings of group 0 in their order: the uniform words (if any), then the buffers. */
+  get bindings(): ModuleBinding[] {
+    const words = this.#words.size > 0 ? [{ buffer: undefined, written: false }] : [];
+    const buffers = [...this.#bound.values()].map((b) => ({ buffer: b.key, written: b.written }));
+    return [...words, ...buffers];
+  }
+
+  #accessors(b: Bound, type: string): string[] {
+    const [name] = [b.name];
+    // Where types share a buffer it holds bare words.
+    const element = b.types.size === 1 ? type : "u32";
+    const out: string[] = [];
+    const as = (t: string, text: string) => (element === type ? text : `bitcast<${t}>(${text})`);
+    const raw = (width: Width, text: string) =>
+      element === type ? text : `bitcast<${widen("u32", width)}>(${text})`;
+    const at = b.vector ? `${name}[i >> 2u][i & 3u]` : `${name}[i]`;
+    if (b.scalar) {
+      out.push(`fn ${name}_s_${type}(i: u32) -> ${type} { return ${as(type, at)}; }`);
+      if (b.written)
+        out.push(`fn ${name}_ws_${type}(i: u32, x: ${type}) { ${at} = ${raw(1, "x")}; }`);
+    }
+    if (b.vector) {
+      const vec = widen(type, 4);
+      out.push(`fn ${name}_v_${type}(i: u32) -> ${vec} { return ${as(vec, `${name}[i]`)}; }`);
+      if (b.written) {
+        out.push(`fn ${name}_wv_${type}(i: u32, x: ${vec}) { ${name}[i] = ${raw(4, "x")}; }`);
+      }
+    }
+    return out;
+  }
+
+  /** The whole text. `subgroups` adds the directive; `body` are functions and the entry point. */
+  text(body: string, { subgroups = false } = {}): string {
+    const out: string[] = subgroups ? ["enable subgroups;"] : [];
+    let binding = 0;
+    if (this.#words.size > 0) {
+      const n = Math.ceil(this.#words.size / 4);
+      out.push(`@group(0) @binding(${binding++}) var<uniform> words: array<vec4<u32>, ${n}>;`);
+    }
+    for (const b of this.#bound.values()) {
+      const [only] = b.types;
+      const scalar = b.types.size === 1 ? only! : "u32";
+      const element = b.vector ? widen(scalar, 4) : scalar;
+      const access = b.written ? "read_write" : "read";
+      out.push(
+        `@group(0) @binding(${binding++}) var<storage, ${access}> ${b.name}: array<${element}>;`,
+      );
+    }
+    for (const b of this.#bound.values()) {
+      for (const type of b.types) out.push(...this.#accessors(b, type));
+    }
+    out.push(...this.#helpers.values(), body);
+    return `${out.filter((s) => s !== "").join("\n")}\n`;
+  }
+}
