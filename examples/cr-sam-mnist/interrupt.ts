@@ -1,0 +1,28 @@
+/** Ctrl-C: the first asks the program to end after the step under way, the second ends it at once. */
+
+export interface Interrupts {
+  /** Fires at the first Ctrl-C (or SIGTERM). */
+  readonly signal: AbortSignal;
+  stop(): void;
+}
+
+const signals = ["SIGINT", "SIGTERM"] as const;
+
+/** `restore` puts the terminal back before the program is ended at once. */
+export function interrupts(restore: () => void): Interrupts {
+  const controller = new AbortController();
+  const onSignal = () => {
+    if (controller.signal.aborted) {
+      restore();
+      process.exit(130);
+    }
+    controller.abort(new Error("interrupted"));
+  };
+  for (const name of signals) process.on(name, onSignal);
+  return {
+    signal: controller.signal,
+    stop: () => {
+      for (const name of signals) process.off(name, onSignal);
+    },
+  };
+}
