@@ -5,6 +5,7 @@ const constructors = {
   uint8: Uint8Array,
   int8: Int8Array,
   int16: Int16Array,
+  uint16: Uint16Array,
   int32: Int32Array,
   uint32: Uint32Array,
   float32: Float32Array,

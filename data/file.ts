@@ -25,6 +25,8 @@ export interface SourceFile {
   readonly compressed: boolean;
   /** The content, decompressed. Reports damage as a DataError. Read it once. */
   chunks(): AsyncIterable<Uint8Array>;
+  /** Exactly `length` bytes as they are on disk, from position `at` on. */
+  readAt(length: number, at: number): Promise<Uint8Array<ArrayBuffer>>;
   close(): Promise<void>;
 }
 
@@ -67,19 +69,13 @@ export async function openFile(path: string): Promise<SourceFile> {
       size: info.size,
       compressed,
       chunks: () => (compressed ? inflated(handle, where, info.size) : plain(handle, where)),
+      readAt: (length, at) => exactly(handle, where, length, at),
       close: () => handle.close(),
     };
   } catch (error) {
     await handle.close();
     throw error instanceof DataError ? error : unreadable(where, error);
   }
-}
-
-/** Read a whole file that is known to be small or whose size the caller has checked. */
-export async function readWhole(file: SourceFile): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  for await (const chunk of file.chunks()) parts.push(chunk);
-  return Buffer.concat(parts);
 }
 
 function absent(path: string, error: unknown): DataError {
@@ -91,6 +87,23 @@ function absent(path: string, error: unknown): DataError {
 
 const unreadable = (path: string, error: unknown): DataError =>
   new DataError(`${path}: expected a readable file, found: ${messageOf(error)}`, { cause: error });
+
+async function exactly(
+  handle: FileHandle,
+  path: string,
+  length: number,
+  at: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const out = new Uint8Array(length);
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await handle.read(out, done, length - done, at + done);
+    if (bytesRead === 0) {
+      throw fail(path, `${at + length} bytes`, `${at + done}`, "the file is truncated");
+    }
+    done += bytesRead;
+  }
+  return out;
+}
 
 async function* plain(handle: FileHandle, path: string): AsyncIterable<Uint8Array> {
   const stream = handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 1 << 18 });

@@ -1,4 +1,5 @@
 /** Data sets, loaders and their transforms: `dawngrad/data`, for Node. */
+export { loadCheckpoint, loadSafetensors, type SaveOptions, saveCheckpoint } from "./checkpoint.js";
 export { cifar10, cifar100 } from "./cifar.js";
 export {
   Dataset,

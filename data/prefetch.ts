@@ -162,7 +162,6 @@ export class Prefetch<Prepared, Item> implements AsyncIterableIterator<Item, und
     this.#waiting.delete(slot);
     slot.reject(error);
     this.#end = Math.min(this.#end, slot.index + 1);
-    this.#next = Math.max(this.#next, this.#end);
     const kept = this.#queue.filter((other) => other.index <= slot.index);
     for (const other of this.#queue) if (other.index > slot.index) this.#giveUp(other);
     this.#queue.splice(0, this.#queue.length, ...kept);

@@ -154,7 +154,7 @@ describe("readIdx", () => {
       const before = process.memoryUsage().arrayBuffers;
       const started = performance.now();
       await refusal(bytes);
-      await refusal(gzipSync(bytes));
+      expect(await refusal(gzipSync(bytes))).toMatch(/maxBytes|cannot hold that many/);
       expect(performance.now() - started).toBeLessThan(1000);
       expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(32 << 20);
     }
@@ -176,7 +176,7 @@ describe("readIdx", () => {
   });
 
   test("an empty array may have huge other sizes", async () => {
-    const huge = [0xffffffff, 0, 0xffffffff, ...Array<number>(40).fill(0xffffffff)];
+    const huge = [...Array<number>(40).fill(0xffffffff), 0, 0xffffffff];
     const { shape, data } = await readIdx(await file(idxBytes("float64", huge, [])));
     expect(shape).toEqual(huge);
     expect(data.length).toBe(0);
