@@ -6,10 +6,10 @@ import { type Aval, aval, type Shape, shapesEqual, showAval } from "../core/aval
 import { type DType, isFloat } from "../core/dtype.js";
 import { DtypeError, ShapeError } from "../core/errors.js";
 import { hostData, type NdArray, ndarray } from "../core/ndarray.js";
-import { bind, bind1, currentBuilder, lit } from "../ir/builder.js";
+import { bind, bind1, currentBuilder } from "../ir/builder.js";
 import { type Atom, type Eqn, Lit } from "../ir/graph.js";
 import type { EmitArgs, EmitContext, ErrorBound, JvpArgs, Primitive } from "../ir/primitive.js";
-import { broadcastInDim } from "./broadcast.js";
+import { addLane, constant } from "./broadcast.js";
 
 /** The rules of an elementwise primitive that helpers below complete to a record. */
 export interface ElementwiseRules<P extends object> {
@@ -51,15 +51,8 @@ export function elementwise<P extends object>(rules: ElementwiseRules<P>): Primi
       return outputs.map((o, k) => ({ shape: inputs[0]!.shape, dtype: o.dtype, data: out[k]! }));
     },
     batch({ inputs, mapped, size, params }) {
-      const lanes = (x: Atom, i: number): Atom =>
-        mapped[i]
-          ? x
-          : broadcastInDim(
-              x,
-              [size, ...x.aval.shape],
-              x.aval.shape.map((_, axis) => axis + 1),
-            );
-      return bind(prim, inputs.map(lanes), params);
+      const lanes = inputs.map((x, i) => (mapped[i] ? x : addLane(x, size)));
+      return bind(prim, lanes, params);
     },
     simplify(inputs, params) {
       const folded = fold(prim, inputs, params);
@@ -120,7 +113,7 @@ export const isConstant = (x: Atom, value: number): boolean => {
 
 /** `value` in every element, in the shape and dtype of `x` (or another dtype). */
 export const like = (x: Atom, value: number, dtype: DType = x.aval.dtype): Atom =>
-  broadcastInDim(lit(value, dtype), x.aval.shape, []);
+  constant(value, x.aval.shape, dtype);
 
 /** The result on constants, rounded to f32 as the device would round it. */
 function fold<P extends object>(
