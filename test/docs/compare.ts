@@ -1,0 +1,40 @@
+/** Is what a snippet gave what its comment says? */
+import { isDeepStrictEqual } from "node:util";
+
+/** Numbers as they are printed: about five digits. */
+const near = (a: number, b: number): boolean =>
+  Object.is(a, b) || Math.abs(a - b) <= 2e-5 * Math.abs(b) + 1e-6;
+
+interface Readable {
+  toArray(): Promise<unknown>;
+}
+
+const isReadable = (x: unknown): x is Readable =>
+  typeof x === "object" && x !== null && typeof (x as Readable).toArray === "function";
+
+/** A value as JSON would have it: tensors and typed arrays as lists. */
+export async function plain(x: unknown): Promise<unknown> {
+  if (isReadable(x)) return x.toArray();
+  if (ArrayBuffer.isView(x) && !(x instanceof DataView)) return Array.from(x as Float32Array);
+  return x;
+}
+
+/** Equal, numbers approximately; objects may have more entries than expected. */
+export function matches(actual: unknown, expected: unknown): boolean {
+  if (typeof expected === "number") return typeof actual === "number" && near(actual, expected);
+  if (Array.isArray(expected)) {
+    return (
+      Array.isArray(actual) &&
+      actual.length === expected.length &&
+      expected.every((e, i) => matches(actual[i], e))
+    );
+  }
+  if (typeof expected === "object" && expected !== null) {
+    return (
+      typeof actual === "object" &&
+      actual !== null &&
+      Object.entries(expected).every(([k, e]) => matches((actual as Record<string, unknown>)[k], e))
+    );
+  }
+  return isDeepStrictEqual(actual, expected);
+}
