@@ -1,1 +1,43 @@
+/** dawngrad's public root: tensors, operations, transforms, the device. */
+import "./api/methods.js";
+
+export {
+  type GradOf,
+  type GradOptions,
+  grad,
+  jvp,
+  linearize,
+  stopGradient,
+  valueAndGrad,
+  vjp,
+} from "./api/autodiff.js";
+export { type NestedArray, tidy } from "./api/concrete.js";
+export {
+  block,
+  type DeviceInfo,
+  deviceInfo,
+  type InitOptions,
+  init,
+  type MemoryStats,
+  memoryStats,
+} from "./api/device.js";
+export { type Explanation, explain } from "./api/explain.js";
+export { makeGraph } from "./api/graph.js";
+export {
+  hessian,
+  hvp,
+  type JacobianOf,
+  type JacobianOptions,
+  jacfwd,
+  jacrev,
+} from "./api/jacobian.js";
+export { type JitOptions, type Jitted, jit } from "./api/jit.js";
+export * from "./api/ops/index.js";
+export * as random from "./api/random.js";
+export * as tree from "./api/tree.js";
+export { type Axes, type VmapOptions, vmap } from "./api/vmap.js";
+export type { Shape } from "./core/aval.js";
+export type { DType } from "./core/dtype.js";
 export * from "./core/errors.js";
+export type { Graph } from "./ir/graph.js";
+export { isTensor, Tensor, type TensorLike } from "./trace/tensor.js";

@@ -56,14 +56,14 @@ export class ConcreteTensor extends Tensor {
   }
 
   /** The values as a flat row-major typed array: Float32Array, Int32Array, Uint32Array or (bool) Uint8Array. */
-  async data(): Promise<Float32Array | Int32Array | Uint32Array | Uint8Array> {
+  override async data(): Promise<Float32Array | Int32Array | Uint32Array | Uint8Array> {
     const state = this.#live("data()");
     if (state.kind === "host") return state.data.slice() as Float32Array;
     return state.array.read() as Promise<Float32Array>;
   }
 
   /** The value of a tensor with one element, as a number (bool: as a boolean). */
-  async item(): Promise<number> {
+  override async item(): Promise<number> {
     if (this.size !== 1) {
       throw new DawngradError(
         `item(): ${showAval(this.aval)} has ${this.size} elements; item() is for one, use data() or toArray()`,
@@ -73,7 +73,7 @@ export class ConcreteTensor extends Tensor {
   }
 
   /** The values as nested JavaScript arrays (a number for a scalar; booleans for bool). */
-  async toArray(): Promise<NestedArray> {
+  override async toArray(): Promise<NestedArray> {
     const data = await this.data();
     let next = 0;
     const build = (axis: number): NestedArray => {
@@ -87,12 +87,12 @@ export class ConcreteTensor extends Tensor {
   }
 
   /** Give the memory back now; later use throws DisposedError. Disposing twice is harmless. */
-  dispose(): void {
+  override dispose(): void {
     if (this.#state.kind === "device") this.#state.array.dispose();
     this.#state = { kind: "disposed" };
   }
 
-  [Symbol.dispose](): void {
+  override [Symbol.dispose](): void {
     this.dispose();
   }
 

@@ -97,19 +97,19 @@ export class Tracer extends Tensor {
   toJSON(): never {
     this.#refuse("JSON.stringify", "return the value and serialise it outside");
   }
-  data(): never {
+  override data(): never {
     this.#refuse("data()", "return it from the transformed function and read the result");
   }
-  item(): never {
+  override item(): never {
     this.#refuse("item()", "return it from the transformed function and read the result");
   }
-  toArray(): never {
+  override toArray(): never {
     this.#refuse("toArray()", "return it from the transformed function and read the result");
   }
-  dispose(): void {
+  override dispose(): void {
     // Memory inside a program is planned by liveness: disposing a tracer means nothing.
   }
-  [Symbol.dispose](): void {}
+  override [Symbol.dispose](): void {}
 }
 
 const isTrace = (b: Builder | undefined): b is Trace => b instanceof Trace;
