@@ -16,6 +16,7 @@ export {
   block,
   type DeviceInfo,
   deviceInfo,
+  hideDawnWarnings,
   type InitOptions,
   init,
   type MemoryStats,

@@ -3,7 +3,13 @@ import { flatten } from "../core/tree.js";
 import { blockArrays } from "../runtime/index.js";
 import { ConcreteTensor } from "./concrete.js";
 
-export { type DeviceInfo, deviceInfo, type InitOptions, init } from "../device/index.js";
+export {
+  type DeviceInfo,
+  deviceInfo,
+  hideDawnWarnings,
+  type InitOptions,
+  init,
+} from "../device/index.js";
 export { type MemoryStats, memoryStats } from "../runtime/index.js";
 
 /**

@@ -12,10 +12,19 @@ interface Readable {
 const isReadable = (x: unknown): x is Readable =>
   typeof x === "object" && x !== null && typeof (x as Readable).toArray === "function";
 
-/** A value as JSON would have it: tensors and typed arrays as lists. */
+const isPlainObject = (x: object): boolean => Object.getPrototypeOf(x) === Object.prototype;
+
+/** A value as JSON would have it: tensors and typed arrays, wherever they are in it, as lists. */
 export async function plain(x: unknown): Promise<unknown> {
   if (isReadable(x)) return x.toArray();
   if (ArrayBuffer.isView(x) && !(x instanceof DataView)) return Array.from(x as Float32Array);
+  if (Array.isArray(x)) return Promise.all(x.map(plain));
+  if (typeof x === "object" && x !== null && isPlainObject(x)) {
+    const entries = Object.entries(x).map(
+      async ([key, value]) => [key, await plain(value)] as const,
+    );
+    return Object.fromEntries(await Promise.all(entries));
+  }
   return x;
 }
 
