@@ -2,8 +2,7 @@
 import type { DType } from "../core/dtype.js";
 import type { Atom } from "../ir/graph.js";
 import type { EmitContext } from "../ir/primitive.js";
-import { add, div, mul, neg, sub } from "./arithmetic.js";
-import { sum } from "./chain.js";
+import { add, addTangents, div, mul, neg, sub } from "./arithmetic.js";
 import { binary, like, unary } from "./define.js";
 import {
   copySign,
@@ -101,7 +100,7 @@ export const atan2 = binary({
     // (x dy - y dx) / (x² + y²)
     const norm = add(integerPow(x!, 2), integerPow(y!, 2));
     const part = (t: Atom | null, by: Atom) => (t ? mul(t, div(by, norm)) : null);
-    return [sum(part(ty!, x!), part(tx!, neg(y!)))];
+    return [addTangents(part(ty!, x!), part(tx!, neg(y!)))];
   },
   // Distance from the cut along negative x.
   kink: (y, x) => (x > 0 ? Math.hypot(x, y) : Math.abs(y)),

@@ -6,7 +6,9 @@ import { named } from "./emit-text.js";
 
 const numbers: readonly DType[] = ["float32", "int32", "uint32"];
 
-const sum = (a: Atom | null, b: Atom | null): Atom | null => (a && b ? add(a, b) : (a ?? b));
+/** The sum of two tangents; null is zero. */
+export const addTangents = (a: Atom | null, b: Atom | null): Atom | null =>
+  a && b ? add(a, b) : (a ?? b);
 
 /** -x. Integers wrap: -(-2^31) is -2^31. */
 export const neg = unary({
@@ -26,7 +28,7 @@ export const add = binary({
   takes: numbers,
   ref: (x, y) => x + y,
   emit: (x, y) => `(${x} + ${y})`,
-  jvp: ({ tangents: [tx, ty] }) => [sum(tx!, ty!)],
+  jvp: ({ tangents: [tx, ty] }) => [addTangents(tx!, ty!)],
   transpose: ({ cotangents: [ct], inputs: [x, y] }) => [x ? null : ct!, y ? null : ct!],
   simplify(x, y) {
     // Of the two zeros only -0 adds nothing to both of them: -0 + 0 is +0.
@@ -64,7 +66,7 @@ export const mul = binary({
   ref: (x, y, dtype) => (dtype === "float32" ? x * y : Math.imul(x, y)),
   emit: (x, y) => `(${x} * ${y})`,
   jvp: ({ primals: [x, y], tangents: [tx, ty] }) => [
-    sum(tx ? mul(tx, y!) : null, ty ? mul(x!, ty) : null),
+    addTangents(tx ? mul(tx, y!) : null, ty ? mul(x!, ty) : null),
   ],
   transpose: ({ cotangents: [ct], inputs: [x, y] }) => [
     x ? null : mul(ct!, y!),

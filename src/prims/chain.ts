@@ -1,7 +1,7 @@
 /** Tangents of smooth elementwise functions from their partial derivatives. */
 import type { Atom } from "../ir/graph.js";
 import type { JvpArgs } from "../ir/primitive.js";
-import { add, mul } from "./arithmetic.js";
+import { addTangents, mul } from "./arithmetic.js";
 
 type Jvp = (args: JvpArgs<object>) => readonly (Atom | null)[];
 
@@ -14,8 +14,5 @@ export const chain =
 export const chain2 =
   (dx: (x: Atom, y: Atom, out: Atom) => Atom, dy: (x: Atom, y: Atom, out: Atom) => Atom): Jvp =>
   ({ primals: [x, y], tangents: [tx, ty], outputs: [out] }) => [
-    sum(tx ? mul(tx, dx(x!, y!, out!)) : null, ty ? mul(ty, dy(x!, y!, out!)) : null),
+    addTangents(tx ? mul(tx, dx(x!, y!, out!)) : null, ty ? mul(ty, dy(x!, y!, out!)) : null),
   ];
-
-/** The sum of two tangents; null is zero. */
-export const sum = (a: Atom | null, b: Atom | null): Atom | null => (a && b ? add(a, b) : (a ?? b));

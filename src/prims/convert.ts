@@ -29,7 +29,7 @@ const saturate = (x: number, dtype: DType): number => {
   return Number.isNaN(x) ? 0 : Math.min(Math.max(Math.trunc(x), lo), hi);
 };
 
-export const convertP: Primitive<ConvertParams> = elementwise<ConvertParams>({
+const convertP: Primitive<ConvertParams> = elementwise<ConvertParams>({
   name: "convert",
   arity: 1,
   result(_, { dtype }) {
@@ -86,7 +86,7 @@ const words: readonly DType[] = ["float32", "int32", "uint32"];
 // One word through which the host reinterprets bits.
 const word = new DataView(new ArrayBuffer(4));
 
-export const bitcastP: Primitive<ConvertParams> = elementwise<ConvertParams>({
+const bitcastP: Primitive<ConvertParams> = elementwise<ConvertParams>({
   name: "bitcast",
   arity: 1,
   result([x], { dtype }) {

@@ -6,7 +6,7 @@ import { type Aval, aval, type Shape, shapesEqual, showAval } from "../core/aval
 import { type DType, isFloat } from "../core/dtype.js";
 import { DtypeError, ShapeError } from "../core/errors.js";
 import { hostData, type NdArray, ndarray } from "../core/ndarray.js";
-import { bind, bind1, currentBuilder } from "../ir/builder.js";
+import { bind, bind1, currentBuilder, definitionOf } from "../ir/builder.js";
 import { type Atom, type Eqn, Lit } from "../ir/graph.js";
 import type { EmitArgs, EmitContext, ErrorBound, JvpArgs, Primitive } from "../ir/primitive.js";
 import { addLane, constant } from "./broadcast.js";
@@ -23,7 +23,10 @@ export interface ElementwiseRules<P extends object> {
   readonly jvp?: Primitive<P>["jvp"];
   readonly transpose?: Primitive<P>["transpose"];
   simplify?(inputs: readonly Atom[], params: P): Atom | null;
-  /** Distance of one element's inputs from a kink or a jump. */
+  /**
+   * Distance of one element's inputs from a kink or a jump; negative outside the domain, where there
+   * is no derivative to test.
+   */
   kink?(params: P, inputs: readonly Aval[]): (...x: number[]) => number;
   readonly error: ErrorBound;
   readonly cost?: number;
@@ -251,8 +254,5 @@ const onFloats = (x: Aval, distance: number): number =>
   isFloat(x.dtype) ? distance : Number.POSITIVE_INFINITY;
 
 /** The operand of the equation that defines `x`, where that is `op`: to look through a chain. */
-export function operandOf(x: Atom, op: { readonly prim: Primitive }): Atom | undefined {
-  if (x instanceof Lit) return undefined;
-  const eqn = currentBuilder()?.definition(x);
-  return eqn?.prim === op.prim ? eqn.inputs[0] : undefined;
-}
+export const operandOf = (x: Atom, op: { readonly prim: Primitive }): Atom | undefined =>
+  definitionOf(x, op.prim)?.inputs[0];

@@ -1,6 +1,6 @@
 /** The elementwise family, every name. */
 export * from "./arcs.js";
-export * from "./arithmetic.js";
+export { add, div, mul, neg, sub } from "./arithmetic.js";
 export * from "./compare.js";
 export { bitcast, convert, isFinite, isNan } from "./convert.js";
 export { erf, erfc, erfInv } from "./error-function.js";

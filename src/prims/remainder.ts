@@ -1,8 +1,7 @@
 /** rem: the remainder of truncated division, exact for floats. */
 import type { DType } from "../core/dtype.js";
 import type { EmitContext } from "../ir/primitive.js";
-import { div, mul, neg, sub } from "./arithmetic.js";
-import { sum } from "./chain.js";
+import { addTangents, div, mul, neg, sub } from "./arithmetic.js";
 import { binary } from "./define.js";
 import {
   copySign,
@@ -68,7 +67,7 @@ export const rem = binary({
   jvp({ primals: [x, y], tangents: [tx, ty], outputs: [out] }) {
     // x - out is a multiple of y up to one rounding: rounding to the nearest recovers trunc(x / y).
     const quotient = ty ? round(div(sub(x!, out!), y!)) : null;
-    return [sum(tx!, ty && quotient ? neg(mul(ty, quotient)) : null)];
+    return [addTangents(tx!, ty && quotient ? neg(mul(ty, quotient)) : null)];
   },
   kink(x, y) {
     // It jumps where x / y is a whole number other than 0; near 0 it is x.

@@ -6,7 +6,7 @@ import { DtypeError } from "../core/errors.js";
 import { bind1 } from "../ir/builder.js";
 import type { Atom } from "../ir/graph.js";
 import type { Primitive } from "../ir/primitive.js";
-import { sum } from "./chain.js";
+import { addTangents } from "./arithmetic.js";
 import { gt, lt } from "./compare.js";
 import { constantOf, elementwise, like, requireSame } from "./define.js";
 import { isNanText, named } from "./emit-text.js";
@@ -73,8 +73,8 @@ const clampP: Primitive = elementwise<object>({
   jvp({ primals: [lo, x, hi], tangents: [tlo, tx, thi] }) {
     const where = (pred: Atom, t: Atom) => select(pred, t, zeros(t));
     return [
-      sum(
-        sum(
+      addTangents(
+        addTangents(
           tlo ? where(and(gt(lo!, x!), lt(lo!, hi!)), tlo) : null,
           tx ? where(and(gt(x!, lo!), lt(x!, hi!)), tx) : null,
         ),

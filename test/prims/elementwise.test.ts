@@ -9,7 +9,7 @@ import { type Atom, Lit } from "../../src/ir/graph.js";
 import * as p from "../../src/prims/index.js";
 import { interpret } from "../../src/reference/interpret.js";
 import { jvpGraph } from "../../src/transform/index.js";
-import { type Build, f32, graphOf, i32, run } from "./harness.js";
+import { type Build, checkDerivatives, f32, graphOf, i32, run } from "./harness.js";
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 const u32 = (data: number[]) => ndarray([data.length], "uint32", data);
@@ -317,6 +317,25 @@ describe("derivatives where a convention decides", () => {
     const [d] = partials(p.erfInv, 0.5);
     expect(d).toBeCloseTo((Math.sqrt(Math.PI) / 2) * Math.exp(0.4769362762044699 ** 2), 12);
     expect(partials(p.lgamma, 1)[0]).toBeCloseTo(-0.5772156649015329, 13);
+  });
+});
+
+describe("derivatives on branches that the samples of the table leave out", () => {
+  it.each([
+    ["lgamma below 0", p.lgamma, [-0.4, -1.3, -2.6]],
+    ["digamma below 0", p.digamma, [-0.4, -1.3, -2.6]],
+    ["polygamma below 0", (x: Atom) => p.polygamma(2, x), [-0.4, -1.3]],
+    ["asin near the ends", p.asin, [-0.97, 0.96]],
+    ["erf beyond 1", p.erf, [-1.7, 2.2]],
+    ["a negative power", (x: Atom) => p.integerPow(x, -3), [-1.5, 0.7]],
+  ] as [string, (x: Atom) => Atom, number[]][])("%s", (_, f, xs) => {
+    checkDerivatives((x) => f(x!), f32([xs.length], xs));
+  });
+
+  it("pow of a negative base", () => {
+    const [dx, dy] = partials(p.pow, -1.5, 3);
+    expect(dx).toBeCloseTo(3 * 1.5 ** 2, 12);
+    expect(dy).toBeNaN();
   });
 });
 
