@@ -116,7 +116,7 @@ export class Composer {
       } else {
         text = `${this.index(atom.arg)} ${atom.op === "div" ? "/" : "%"} ${atom.by}u`;
       }
-      const name = module.fresh("i");
+      const name = module.fresh("at");
       scopes.lines.push(`let ${name} = ${text};`);
       return name;
     });
