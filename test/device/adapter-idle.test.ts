@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { restOf, tamedWait } from "../../src/device/idle.js";
+import { plainWait, restOf, tamedWait } from "../../src/device/idle.js";
+import { currentGpu, init } from "../../src/device/index.js";
 
 const real = globalThis.setImmediate;
 afterEach(() => {
@@ -99,4 +100,45 @@ test("works under fake timers", async () => {
 
 test("rests a tenth of the wait, at most two milliseconds", () => {
   expect([0, 1, 10, 20, 1000].map(restOf)).toEqual([0, 0.1, 1, 2, 2]);
+});
+
+test("Dawn itself polls as supposed, and our waits tame it", async () => {
+  await init();
+  const gpu = currentGpu("test");
+  if (!gpu.software || !gpu.opened.polled) return;
+  const buffer = gpu.upload(new Float32Array(65536), "x");
+  const { pipeline, layout } = gpu.pipelines.get({
+    label: "long",
+    layout: [{ type: "storage" }],
+    wgsl: `
+@group(0) @binding(0) var<storage, read_write> x: array<f32>;
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  var s = x[id.x];
+  for (var i = 0u; i < 500u; i++) { s = s * 1.0001 + 0.5; }
+  x[id.x] = s;
+}`,
+  });
+  const bindGroup = gpu.device.createBindGroup({
+    layout,
+    entries: [{ binding: 0, resource: { buffer } }],
+  });
+  /** How often the global setImmediate is called from outside of our waits while work is done. */
+  async function armed(wait: typeof plainWait): Promise<number> {
+    const encoder = gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindGroup);
+    for (let i = 0; i < 8; i++) pass.dispatchWorkgroups(1024);
+    pass.end();
+    gpu.submit([encoder.finish()], "long");
+    const spy = vi.spyOn(globalThis, "setImmediate");
+    await wait(() => gpu.queue.onSubmittedWorkDone());
+    const { length } = spy.mock.calls;
+    spy.mockRestore();
+    return length;
+  }
+  expect(await armed(plainWait)).toBeGreaterThan(20);
+  expect(await armed(gpu.wait)).toBe(0);
+  gpu.destroy();
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { currentGpu, type Gpu, init, type PipelineSpec } from "../../src/device/index.js";
 
 let gpu: Gpu;
@@ -146,11 +146,14 @@ describe("pipelines", () => {
     const once = gpu.pipelines.get(double);
     expect(gpu.pipelines.get({ ...double, label: "another name" })).toBe(once);
     const size = gpu.pipelines.size;
+    const compile = vi.spyOn(gpu.device, "createComputePipelineAsync");
     const [a, b] = await gpu.pipelines.compileAll([
       { ...double, constants: { factor: 3 } },
       { ...double, constants: { factor: 3 } },
     ]);
     expect(a).toBe(b);
+    expect(compile).toHaveBeenCalledTimes(1);
+    compile.mockRestore();
     expect(a).not.toBe(once);
     expect(a!.layout).toBe(once.layout);
     expect(a!.id).not.toBe(once.id);

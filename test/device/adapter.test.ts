@@ -294,7 +294,7 @@ describe("untar", () => {
   test("refuses an archive that is damaged or cut short", () => {
     const whole = archive("a.txt", "x".repeat(600));
     expect(() => untar(whole.subarray(0, 1000), ["a.txt"])).toThrow(/damaged archive/);
-    whole[130] = "7".charCodeAt(0);
+    whole[134] = "2".charCodeAt(0); // a smaller size: only the checksum tells
     expect(() => untar(whole, ["a.txt"])).toThrow(/damaged archive/);
   });
 });
