@@ -187,6 +187,8 @@ const polygammaP: Primitive<PolygammaParams> = elementwise<PolygammaParams>({
   emit: ({ args: [x], params: { n }, ctx }) => [polygammaText(n, x!, ctx)],
   jvp: ({ primals: [x], tangents: [t], params: { n } }) => [mul(t!, polygamma(n + 1, x!))],
   kink: () => (x) => fromPoles(x!),
+  // For n <= 8: n + 1 factors 1/y of 2.5 ulp each, their products and the series; below 0 the powers
+  // of the cotangent, which cancel the series at the zeros of even n.
   error: { ulp: 40, abs: 2e-5 },
   cost: 120,
 });

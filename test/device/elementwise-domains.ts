@@ -151,7 +151,7 @@ const paramsOf: Readonly<Record<string, readonly object[]>> = {
   convert: ["float32", "int32", "uint32", "bool"].map((dtype) => ({ dtype })),
   bitcast: ["float32", "int32", "uint32"].map((dtype) => ({ dtype })),
   integerPow: [-17, -3, -1, 0, 2, 3, 5, 16, 31].map((n) => ({ n })),
-  polygamma: [1, 2, 3].map((n) => ({ n })),
+  polygamma: [1, 2, 3, 4].map((n) => ({ n })),
 };
 
 const binaryFloats = [...magnitudes(1e-8, 1e8, 120), ...linear(-4, 4, 80), ...special.slice(0, 9)];
@@ -203,7 +203,7 @@ function inputsFor(name: string, dtypes: readonly DType[]): NdArray[] {
   if (dtypes.length === 1) {
     if (dtype !== "float32") return [array(dtype!, padTo4(manyInts))];
     if (name === "polygamma")
-      return [array(dtype, padTo4(unaryFloats.digamma!.filter((x) => x > 0.02 && x < 1e10)))];
+      return [array(dtype, padTo4(unaryFloats.digamma!.filter((x) => Math.abs(x) > 0.02 && x < 1e10)))];
     if (name === "integerPow")
       return [array(dtype, padTo4([...magnitudes(0.02, 50, 2000), ...special.slice(0, 6)]))];
     // A NaN's bits are not kept on every path.
