@@ -24,8 +24,12 @@ export interface SaveOptions {
  *
  * Throws a DataError if the tree holds anything else, or if the file cannot be written.
  *
- * @example
- * await saveCheckpoint("run.safetensors", { params, state, epoch: 3 });
+ * ```ts no-run
+ * import { tmpdir } from "node:os";
+ * const path = `${tmpdir()}/dawngrad-example.safetensors`;
+ * await saveCheckpoint(path, { params: { weight: array([1, 2]) }, epoch: 3 });
+ * await loadCheckpoint(path); // {"params": {"weight": [1, 2]}, "epoch": 3}
+ * ```
  */
 export async function saveCheckpoint(
   path: string,
@@ -49,8 +53,10 @@ export async function saveCheckpoint(
  * Throws a DataError if the file is absent or damaged, or was not written by `saveCheckpoint` (see
  * `loadSafetensors` for other files).
  *
- * @example
- * const { params, epoch } = await loadCheckpoint<Saved>("run.safetensors");
+ * ```ts no-run
+ * const { params, epoch } = await loadCheckpoint<{ params: Tensor[]; epoch: number }>("run.safetensors");
+ * console.log(epoch, params.length);
+ * ```
  */
 export async function loadCheckpoint<Tree = unknown>(path: string): Promise<Tree> {
   const { tensors, metadata } = await readSafetensors(path);
@@ -79,9 +85,10 @@ export async function loadCheckpoint<Tree = unknown>(path: string): Promise<Tree
  *
  * Throws a DataError if the file is absent or damaged, or holds a 64-bit integer beyond 32 bits.
  *
- * @example
+ * ```ts no-run
  * const weights = await loadSafetensors("resnet18.safetensors");
  * weights["fc.weight"]?.shape; // [1000, 512]
+ * ```
  */
 export async function loadSafetensors(path: string): Promise<Record<string, Tensor>> {
   const { tensors } = await readSafetensors(path);

@@ -36,8 +36,10 @@ const names10 = [
  * A folder with some of the training files is read as far as it goes, and the name of the training
  * set says so. Throws a DataError if there is none, or if a file is damaged.
  *
- * @example
+ * ```ts no-run
  * const { train, test } = await cifar10("data/cifar-10-batches-bin");
+ * console.log(train.inputShape, test.size); // [32, 32, 3] 10000
+ * ```
  */
 export async function cifar10(dir: string): Promise<TrainTest> {
   const how =
@@ -67,8 +69,10 @@ export async function cifar10(dir: string): Promise<TrainTest> {
  * names come from `fine_label_names.txt` and `coarse_label_names.txt` beside them, and are numbers
  * if those are absent. Throws a DataError for absent or damaged files.
  *
- * @example
+ * ```ts no-run
  * const { train } = await cifar100("data/cifar-100-binary", { labels: "coarse" });
+ * console.log(train.classes.length); // 20
+ * ```
  */
 export async function cifar100(
   dir: string,

@@ -38,7 +38,7 @@ export interface Example {
 /**
  * Labelled examples in memory. Immutable: the methods give new data sets.
  *
- * @example
+ * ```ts
  * const points = new Dataset({
  *   name: "two points",
  *   images: Uint8Array.of(0, 0, 255, 255),
@@ -47,6 +47,8 @@ export interface Example {
  *   classes: ["low", "high"],
  * });
  * points.take(1).size; // 1
+ * points.get(1).label; // 1
+ * ```
  */
 export class Dataset implements ExampleSource {
   readonly name: string;
@@ -150,8 +152,12 @@ export class Dataset implements ExampleSource {
   /**
    * Two parts: the first `count` examples and the rest; after shuffling, if a seed is given.
    *
-   * @example
-   * const [train, validation] = all.split(50_000, { seed: 0 });
+   * ```ts
+   * const { train } = await mnist();
+   * const [fit, validation] = train.split(50_000, { seed: 0 });
+   * fit.size; // 50000
+   * validation.size; // 10000
+   * ```
    */
   split(count: number, options: { readonly seed?: number | HostKey } = {}): [Dataset, Dataset] {
     const all = options.seed === undefined ? this : this.sample(this.size, { seed: options.seed });
@@ -214,8 +220,12 @@ export interface LabelNoiseOptions {
  * repetition, get a new label chosen uniformly. The same seed always gives the same labels. The
  * name of the result says what was done.
  *
- * @example
- * const noisy = labelNoise(train.take(4000), { fraction: 0.2, seed: 0 }); // 800 wrong labels
+ * ```ts
+ * const clean = (await mnist()).train.take(4000);
+ * const noisy = labelNoise(clean, { fraction: 0.2, seed: 0 });
+ * noisy.name; // "MNIST train (first 4000) (20% of labels noisy)"
+ * noisy.labels.filter((label, i) => label !== clean.labels[i]).length; // 800
+ * ```
  */
 export function labelNoise(dataset: Dataset, options: LabelNoiseOptions): Dataset {
   const { fraction, seed, among = "others" } = options;

@@ -12,25 +12,45 @@ export type HostKey = readonly [number, number];
 /** A seed, a host key, or a key of `random` (a uint32[2] tensor, which is read back once). */
 export type KeyLike = number | HostKey | Uint32Array | { data(): Promise<ArrayLike<number>> };
 
-const rotations = [
-  [13, 15, 26, 6],
-  [17, 29, 16, 24],
-] as const;
+/** The two words of the last block: tens of thousands of blocks make an order, without garbage. */
+const block = new Uint32Array(2);
+
+/** One block of threefry2x32 with 20 rounds, left in `block`. */
+function cipher(key: HostKey, x0: number, x1: number): void {
+  const k0 = key[0] | 0;
+  const k1 = key[1] | 0;
+  const k2 = k0 ^ k1 ^ 0x1bd11bda;
+  let a = (x0 + k0) | 0;
+  let b = (x1 + k1) | 0;
+  // Five groups of four rounds; the key words that are injected after each turn by one.
+  let [now, next, last] = [k1, k2, k0];
+  for (let group = 1; group <= 5; group++) {
+    const odd = (group & 1) === 1;
+    a = (a + b) | 0;
+    b = rotate(b, odd ? 13 : 17) ^ a;
+    a = (a + b) | 0;
+    b = rotate(b, odd ? 15 : 29) ^ a;
+    a = (a + b) | 0;
+    b = rotate(b, odd ? 26 : 16) ^ a;
+    a = (a + b) | 0;
+    b = rotate(b, odd ? 6 : 24) ^ a;
+    a = (a + now) | 0;
+    b = (b + next + group) | 0;
+    const first = now;
+    now = next;
+    next = last;
+    last = first;
+  }
+  block[0] = a;
+  block[1] = b;
+}
+
+const rotate = (x: number, by: number): number => (x << by) | (x >>> (32 - by));
 
 /** One block of threefry2x32 with 20 rounds: two words in, two words out. */
 export function threefry2x32(key: HostKey, x0: number, x1: number): [number, number] {
-  const schedule = [key[0], key[1], key[0] ^ key[1] ^ 0x1bd11bda] as const;
-  let a = (x0 + schedule[0]) | 0;
-  let b = (x1 + schedule[1]) | 0;
-  for (let group = 0; group < 5; group++) {
-    for (const r of rotations[group % 2 === 0 ? 0 : 1]) {
-      a = (a + b) | 0;
-      b = ((b << r) | (b >>> (32 - r))) ^ a;
-    }
-    a = (a + schedule[(group + 1) % 3]!) | 0;
-    b = (b + schedule[(group + 2) % 3]! + group + 1) | 0;
-  }
-  return [a >>> 0, b >>> 0];
+  cipher(key, x0, x1);
+  return [block[0]!, block[1]!];
 }
 
 /** The key of a seed in [0, 2^32), as `random.key(seed)`. */
@@ -52,8 +72,8 @@ export const hostSplit = (key: HostKey, count = 2): HostKey[] =>
 export function hostBits(key: HostKey, count: number): Uint32Array {
   const out = new Uint32Array(count);
   for (let i = 0; i < count; i++) {
-    const [a, b] = threefry2x32(key, 0, i);
-    out[i] = a ^ b;
+    cipher(key, 0, i);
+    out[i] = block[0]! ^ block[1]!;
   }
   return out;
 }
@@ -67,7 +87,7 @@ export const hostUniform = (key: HostKey, count: number): Float32Array =>
  * words, as many as make ties harmless (jax.random.permutation).
  */
 export function hostPermutation(key: HostKey, n: number): Int32Array {
-  let order = Int32Array.from({ length: n }, (_, i) => i);
+  let order = new Int32Array(n).map((_, i) => i);
   const rounds = Math.ceil((3 * Math.log(Math.max(1, n))) / Math.log(0xffffffff));
   let next = key;
   for (let round = 0; round < rounds; round++) {
@@ -81,15 +101,17 @@ export function hostPermutation(key: HostKey, n: number): Int32Array {
 
 /** Positions in the order of their words, equal words in the order of their positions. */
 function stableArgsort(words: Uint32Array): Int32Array {
+  const order = new Int32Array(words.length);
   // Word and position in one double, which is exact below 2^53, and sorts without a callback.
   const span = 2 ** 21;
   if (words.length <= span) {
-    const packed = Float64Array.from(words, (word, i) => word * span + i).sort();
-    return Int32Array.from(packed, (x) => x % span);
+    const packed = new Float64Array(words.length);
+    for (let i = 0; i < packed.length; i++) packed[i] = words[i]! * span + i;
+    packed.sort();
+    for (let i = 0; i < order.length; i++) order[i] = packed[i]! % span;
+    return order;
   }
-  return Int32Array.from({ length: words.length }, (_, i) => i).sort(
-    (i, j) => words[i]! - words[j]! || i - j,
-  );
+  return order.map((_, i) => i).sort((i, j) => words[i]! - words[j]! || i - j);
 }
 
 /**

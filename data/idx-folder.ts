@@ -47,9 +47,12 @@ const GET_FASHION_MNIST =
  * Throws a DataError that says how to get the files if they are absent, and what is wrong with
  * them if they are damaged.
  *
- * @example
+ * ```ts
  * const { train, test } = await mnist();
- * console.log(train.size, test.size); // 60000 10000
+ * train.size; // 60000
+ * test.size; // 10000
+ * train.inputShape; // [28, 28, 1]
+ * ```
  */
 export async function mnist(dir?: string): Promise<TrainTest> {
   const from = dir ?? installedMnist();
@@ -62,9 +65,10 @@ export async function mnist(dir?: string): Promise<TrainTest> {
  * Without `dir` the files are those of Debian's package `dataset-fashion-mnist`; with it, four IDX
  * files in the original naming, plain or gzipped. Throws as `mnist` does.
  *
- * @example
- * const { train } = await fashionMnist("data/fashion");
- * console.log(train.classes[9]); // Ankle boot
+ * ```ts no-run
+ * const { train } = await fashionMnist();
+ * train.classes[9]; // "Ankle boot"
+ * ```
  */
 export async function fashionMnist(dir: string = DEBIAN_FASHION_MNIST): Promise<TrainTest> {
   return readFolder("Fashion-MNIST", dir, garments, GET_FASHION_MNIST);

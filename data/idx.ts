@@ -63,8 +63,10 @@ const MAX_DEFLATE_RATIO = 1032;
  * Throws a DataError, which names the file, what was expected and what was found, if the file is
  * absent, is not IDX, or does not have exactly the length that its header says.
  *
- * @example
- * const { shape, data } = await readIdx("train-images-idx3-ubyte", { dtype: "uint8", rank: 3 });
+ * ```ts no-run
+ * const { shape } = await readIdx("train-images-idx3-ubyte", { dtype: "uint8", rank: 3 });
+ * console.log(shape); // [60000, 28, 28]
+ * ```
  */
 export async function readIdx(path: string, options: IdxOptions = {}): Promise<IdxArray> {
   const file = await openFile(path);

@@ -37,11 +37,14 @@ export interface WeightedBatch extends Batch {
  * An error in the data set or in a transform is thrown when its batch is reached, as a DataError
  * that names the batch, its epoch and its first examples, with the original error as its cause.
  *
- * @example
- * const batches = loader(train, { batchSize: 128, shuffle: random.key(0), autoDispose: true });
- * for (let epoch = 0; epoch < 10; epoch++) {
- *   for await (const batch of batches) [params, loss] = step(params, batch);
- * }
+ * ```ts
+ * const { test } = await mnist();
+ * const mean = jit((batch: Batch) => batch.x.mean());
+ * const batches = loader(test, { batchSize: 2500, shuffle: random.key(0), autoDispose: true });
+ * let total = array(0);
+ * for await (const batch of batches) total = total.add(mean(batch).div(batches.batchesPerEpoch));
+ * await total.item(); // 0.13251
+ * ```
  */
 export function loader(
   dataset: ExampleSource,
@@ -62,7 +65,7 @@ function toDevice(host: PreparedBatch, weighted: boolean): Batch & Disposable {
   const x = array(host.images, { dtype: "float32", shape: host.shape });
   const y = array(host.labels, { dtype: "int32", shape: rows });
   const indices = array(host.indices, { dtype: "int32", shape: rows });
-  const batch: Batch = weighted
+  const batch: Batch | WeightedBatch = weighted
     ? { x, y, indices, weights: array(host.weights, { dtype: "float32", shape: rows }) }
     : { x, y, indices };
   // Not enumerable: for `tree` a batch is a plain object of tensors.

@@ -64,8 +64,21 @@ export async function applyTransforms(
 /** Images as floats; bytes are scaled to [0, 1]. */
 export function toFloat(images: Uint8Array | Float32Array): Float32Array {
   if (images instanceof Float32Array) return images;
-  const out = new Float32Array(images.length);
-  for (let i = 0; i < out.length; i++) out[i] = images[i]! / 255;
+  return mapBytes(images, unitValues);
+}
+
+const byteValues = (f: (byte: number) => number): Float32Array =>
+  new Float32Array(256).map((_, byte) => f(byte));
+
+const unitValues = byteValues((byte) => byte / 255);
+
+/** Look bytes up in one table, or in one for each channel in turn. */
+function mapBytes(bytes: Uint8Array, ...tables: readonly Float32Array[]): Float32Array {
+  const out = new Float32Array(bytes.length);
+  const step = tables.length;
+  tables.forEach((table, channel) => {
+    for (let i = channel; i < out.length; i += step) out[i] = table[bytes[i]!]!;
+  });
   return out;
 }
 
@@ -80,8 +93,11 @@ export interface NormalizeOptions {
  * A transform that takes bytes (scaled to [0, 1] first) or floats to (x - mean) / std, by channel,
  * the last axis.
  *
- * @example
- * const batches = loader(train, { batchSize: 128, transform: normalize({ mean: 0.1307, std: 0.3081 }) });
+ * ```ts
+ * const { train } = await mnist();
+ * const transform = normalize({ mean: 0.1307, std: 0.3081 });
+ * loader(train, { batchSize: 128, transform }).batchesPerEpoch; // 469
+ * ```
  */
 export function normalize({ mean, std }: NormalizeOptions): Transform {
   const means = typeof mean === "number" ? [mean] : [...mean];
@@ -101,18 +117,22 @@ export function normalize({ mean, std }: NormalizeOptions): Transform {
       }
     }
     const { images } = batch;
-    const scale = Array.from(
-      { length: channels },
-      (_, c) => 1 / (stds[c % stds.length]! * (images instanceof Uint8Array ? 255 : 1)),
-    );
-    const shift = Array.from(
-      { length: channels },
-      (_, c) => means[c % means.length]! / stds[c % stds.length]!,
-    );
+    const apply = (c: number) => {
+      const m = means[c % means.length]!;
+      const s = stds[c % stds.length]!;
+      return (value: number) => (value - m) / s;
+    };
+    if (images instanceof Uint8Array) {
+      const tables = Array.from({ length: channels }, (_, c) => {
+        const f = apply(c);
+        return byteValues((byte) => f(byte / 255));
+      });
+      return { ...batch, images: mapBytes(images, ...tables) };
+    }
     const out = new Float32Array(images.length);
-    for (let i = 0, c = 0; i < out.length; i++) {
-      out[i] = images[i]! * scale[c]! - shift[c]!;
-      if (++c === channels) c = 0;
+    for (let c = 0; c < channels; c++) {
+      const f = apply(c);
+      for (let i = c; i < out.length; i += channels) out[i] = f(images[i]!);
     }
     return { ...batch, images: out };
   };
