@@ -1,5 +1,5 @@
 /** Fully connected layers and embeddings. */
-import { add, DtypeError, matmul, random, ShapeError, take, type Tensor } from "../src/index.js";
+import { add, DtypeError, matmul, random, ShapeError, type Tensor, take } from "../src/index.js";
 import { type Initializer, normal, symmetricUniform } from "./initializers.js";
 import { checkPositive, type Layer, type Shape, showShape } from "./layer.js";
 

@@ -7,8 +7,8 @@ export {
   type EmbeddingParams,
   embedding,
 } from "./dense.js";
-export * as initializers from "./initializers.js";
 export type { Initializer } from "./initializers.js";
+export * as initializers from "./initializers.js";
 export type { AnyLayer, ApplyOptions, Initialized, Layer, ParamsOf, StateOf } from "./layer.js";
 export { type LayerNormOptions, layerNorm, type ScaleAndBias } from "./layer-norm.js";
 export {

@@ -19,10 +19,10 @@ export interface LayerNormOptions {
  * (x − mean)/√(variance + eps)·weight + bias over the last axes of each example, with the biased
  * variance (Ba et al. 2016). weight and bias have the shape of the normalised axes.
  */
-export function layerNorm({ eps = 1e-5, dims = 1 }: LayerNormOptions = {}): Layer<
-  ScaleAndBias,
-  null
-> {
+export function layerNorm({
+  eps = 1e-5,
+  dims = 1,
+}: LayerNormOptions = {}): Layer<ScaleAndBias, null> {
   const name = "layerNorm";
   checkPositive(name, "dims", dims);
   const tail = (shape: Shape): Shape => {

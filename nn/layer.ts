@@ -49,7 +49,11 @@ export function stateless(
 ): Layer<null, null> {
   return {
     name,
-    init: (_key, inputShape) => ({ params: null, state: null, outputShape: outputShape(inputShape) }),
+    init: (_key, inputShape) => ({
+      params: null,
+      state: null,
+      outputShape: outputShape(inputShape),
+    }),
     apply: (_params, _state, x, options = {}) => [apply(x, options), null],
   };
 }

@@ -37,10 +37,11 @@ const show = (x: Tensor): string => `${x.dtype}${showShape(x.shape)}`;
 
 /** Are these labels class indices (as opposed to distributions)? Shapes are checked against logits. */
 function areIndices(op: string, logits: Tensor, labels: Tensor): boolean {
-  if (logits.ndim < 1 || logits.dtype !== "float32") {
-    throw new ShapeError(
-      `${op}: logits are ${show(logits)}; they must be float32[..., classes]`,
-    );
+  if (logits.dtype !== "float32") {
+    throw new DtypeError(`${op}: logits are ${show(logits)}; they must be float32[..., classes]`);
+  }
+  if (logits.ndim < 1) {
+    throw new ShapeError(`${op}: logits are a scalar; they must be float32[..., classes]`);
   }
   const indices = labels.dtype === "int32" || labels.dtype === "uint32";
   const want = indices ? logits.shape.slice(0, -1) : logits.shape;
@@ -92,9 +93,7 @@ export function softmaxCrossEntropy(
     // Σp·(logSum − shifted): the weights need not add up to 1.
     hard = sum(mul(labels, sub(expandDims(logSum, -1), shifted)), -1);
   }
-  return uniform === null
-    ? hard
-    : add(mul(hard, 1 - labelSmoothing), mul(uniform, labelSmoothing));
+  return uniform === null ? hard : add(mul(hard, 1 - labelSmoothing), mul(uniform, labelSmoothing));
 }
 
 function sameShape(op: string, a: Tensor, b: Tensor): void {
@@ -108,7 +107,12 @@ function sameShape(op: string, a: Tensor, b: Tensor): void {
 
 /** The mean over all axes but the first. */
 const perExample = (x: Tensor): Tensor =>
-  x.ndim <= 1 ? x : mean(x, Array.from({ length: x.ndim - 1 }, (_, i) => i + 1));
+  x.ndim <= 1
+    ? x
+    : mean(
+        x,
+        Array.from({ length: x.ndim - 1 }, (_, i) => i + 1),
+      );
 
 /**
  * −y·log σ(x) − (1 − y)·log(1 − σ(x)), the mean over all axes but the first: [batch, ...] to

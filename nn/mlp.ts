@@ -1,10 +1,18 @@
 /** The multi-layer perceptron. */
-import { type DenseParams, dense } from "./dense.js";
-import { relu } from "./activations.js";
-import { type ApplyOptions, checkPositive, type Layer, partKey, partOptions, type Shape } from "./layer.js";
-import type { Initializer } from "./initializers.js";
-import { flattened, flattenedShape } from "./structure.js";
+
 import { DawngradError, type Tensor } from "../src/index.js";
+import { relu } from "./activations.js";
+import { type DenseParams, dense } from "./dense.js";
+import type { Initializer } from "./initializers.js";
+import {
+  type ApplyOptions,
+  checkPositive,
+  type Layer,
+  partKey,
+  partOptions,
+  type Shape,
+} from "./layer.js";
+import { flattened, flattenedShape } from "./structure.js";
 
 export interface MlpOptions {
   /** Between the dense layers. Default relu(). */

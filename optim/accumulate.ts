@@ -60,9 +60,7 @@ export function accumulate<P, S, B, K, A>(
   if (!Number.isInteger(steps) || steps < 1) {
     throw new DawngradError(`accumulate: steps is ${steps}; give a positive integer`);
   }
-  return mode === "vmap"
-    ? acrossLanes(gradFn, steps, weight)
-    : oneByOne(gradFn, steps, weight);
+  return mode === "vmap" ? acrossLanes(gradFn, steps, weight) : oneByOne(gradFn, steps, weight);
 }
 
 function defaultWeight(part: unknown): TensorLike {
@@ -70,7 +68,7 @@ function defaultWeight(part: unknown): TensorLike {
   return isTensor(part.weights) ? sum(part.weights) : 1;
 }
 
-const isFloatTensor = (x: unknown): x is Tensor => isTensor(x) && x.dtype === "float32";
+const isFloatTensor = (x: unknown): boolean => isTensor(x) && x.dtype === "float32";
 
 /** Size of one part; checks every leaf. */
 function partSize(steps: number, x: Tensor, path: string): number {
@@ -128,10 +126,14 @@ function oneByOne<P, S, B, K, A>(
     const last = results.at(-1)!;
     return {
       loss: average(...results.map((r) => r.loss)),
-      grads: zipLeaves(results.map((r) => r.grads), average),
+      grads: zipLeaves(
+        results.map((r) => r.grads),
+        average,
+      ),
       state: current,
-      aux: zipLeaves(results.map((r) => r.aux), (...xs) =>
-        xs.every(isFloatTensor) ? average(...xs) : xs.at(-1)!,
+      aux: zipLeaves(
+        results.map((r) => r.aux),
+        (...xs) => (isFloatTensor(xs[0]) ? average(...xs) : xs[xs.length - 1]!),
       ),
       ...given({
         perExample: last.perExample && joined(results.map((r) => r.perExample!)),
@@ -181,7 +183,8 @@ function acrossLanes<P, S, B, K, A>(
         x.shape.slice(1),
       );
     const each = <T>(t: T, f: (x: Tensor) => Tensor): T => zipLeaves([t], f);
-    const whole = (x: Tensor): Tensor => reshape(x, [x.shape[0]! * x.shape[1]!, ...x.shape.slice(2)]);
+    const whole = (x: Tensor): Tensor =>
+      reshape(x, [x.shape[0]! * x.shape[1]!, ...x.shape.slice(2)]);
     return {
       loss: average(lanes.loss),
       grads: each(lanes.grads, average),

@@ -45,7 +45,7 @@ export type Mask = unknown | ((params: unknown) => unknown);
 /** Which leaves a mask selects. */
 export function maskLeaves(op: string, mask: Mask, params: unknown): boolean[] {
   const [, def] = tree.flatten(params);
-  const [leaves, have] = tree.flatten(typeof mask === "function" ? mask(params) : mask);
+  const [leaves, have] = tree.flatten<unknown>(typeof mask === "function" ? mask(params) : mask);
   if (have.key !== def.key) {
     throw new ShapeError(
       `${op}: the mask has the structure ${have} but the parameters have ${def}; give one boolean for ` +

@@ -43,12 +43,7 @@ export interface GradResult<P, S, A> {
 }
 
 /** `(params, state, batch, key) => { loss, grads, state, aux }`. */
-export type GradFn<P, S, B, K, A> = (
-  params: P,
-  state: S,
-  batch: B,
-  key: K,
-) => GradResult<P, S, A>;
+export type GradFn<P, S, B, K, A> = (params: P, state: S, batch: B, key: K) => GradResult<P, S, A>;
 
 /**
  * The gradient function of a loss: `loss` and its gradient with respect to `params` in one pass.
@@ -74,7 +69,10 @@ export function gradientOf<P, S, B, K, R extends LossResult<S>>(
       );
     }
     const { loss, state: next, aux, perExample, logits } = result;
-    return [loss, { state: next, aux: (aux ?? null) as AuxOf<R>, ...given({ perExample, logits }) }] as const;
+    return [
+      loss,
+      { state: next, aux: (aux ?? null) as AuxOf<R>, ...given({ perExample, logits }) },
+    ] as const;
   };
   Object.defineProperty(split, "name", { value: name });
   const both = valueAndGrad(split, { hasAux: true });
@@ -86,7 +84,7 @@ export function gradientOf<P, S, B, K, R extends LossResult<S>>(
 
 /** The entries that are there: `undefined` is not a leaf of a result. */
 export function given<T extends object>(entries: T): { [K in keyof T]?: NonNullable<T[K]> } {
-  return Object.fromEntries(
-    Object.entries(entries).filter(([, v]) => v !== undefined),
-  ) as { [K in keyof T]?: NonNullable<T[K]> };
+  return Object.fromEntries(Object.entries(entries).filter(([, v]) => v !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
 }

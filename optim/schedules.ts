@@ -29,7 +29,8 @@ export type Schedule = (step: TensorLike) => Tensor;
 const asFloat = (step: TensorLike): Tensor => asarray(step).astype("float32");
 
 function checkSteps(op: string, name: string, value: number): void {
-  if (!(value > 0)) throw new DawngradError(`${op}: ${name} is ${value}; give a positive number of steps`);
+  if (!(value > 0))
+    throw new DawngradError(`${op}: ${name} is ${value}; give a positive number of steps`);
 }
 
 /**
@@ -55,7 +56,9 @@ export const constant =
 export function linear(initValue: number, endValue: number, steps: number, begin = 0): Schedule {
   checkSteps("linear", "steps", steps);
   return (step) => {
-    const left = div(clip(asFloat(step).sub(begin), 0, steps), steps).neg().add(1);
+    const left = div(clip(asFloat(step).sub(begin), 0, steps), steps)
+      .neg()
+      .add(1);
     return mul(left, initValue - endValue).add(endValue);
   };
 }
@@ -76,9 +79,14 @@ export function cosine(
   checkSteps("cosine", "decaySteps", decaySteps);
   return (step) => {
     const t = minimum(asFloat(step), decaySteps);
-    const half = cos(mul(t, Math.PI / decaySteps)).add(1).mul(0.5);
+    const half = cos(mul(t, Math.PI / decaySteps))
+      .add(1)
+      .mul(0.5);
     const curve = exponent === 1 ? half : pow(half, exponent);
-    return curve.mul(1 - alpha).add(alpha).mul(initValue);
+    return curve
+      .mul(1 - alpha)
+      .add(alpha)
+      .mul(initValue);
   };
 }
 

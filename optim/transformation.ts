@@ -7,15 +7,15 @@ import {
   ShapeError,
   type Tensor,
   type TensorLike,
-  tree,
 } from "../src/index.js";
+import { mapTrees } from "./trees.js";
 
 /** A tree of tensors of the optimizer's own making; opaque to users, who only pass it on. */
 export type OptimizerState =
   | Tensor
   | null
-  | readonly OptimizerState[]
-  | { readonly [key: string]: OptimizerState };
+  | readonly unknown[]
+  | { readonly [key: string]: unknown };
 
 /**
  * `init` makes the state for parameters, `update` turns gradients into updates, which
@@ -33,10 +33,6 @@ export interface Transformation {
  */
 export type Coefficient = TensorLike | ((step: Tensor) => TensorLike);
 
-/** Map over the leaves of trees of one structure. */
-export const mapTrees = <P>(f: (...leaves: Tensor[]) => Tensor, ...trees: readonly unknown[]): P =>
-  (tree.map as (g: typeof f, ...t: readonly unknown[]) => unknown)(f, ...trees) as P;
-
 /** A zero for each leaf. */
 export const zerosOf = (params: unknown): OptimizerState =>
   mapTrees<OptimizerState>((x) => full(x.shape, 0, { dtype: x.dtype }), params);
@@ -46,10 +42,6 @@ export const firstStep = (): Tensor => full([], 0, { dtype: "int32" });
 
 /** The next step count. */
 export const nextStep = (count: Tensor): Tensor => add(count, 1);
-
-/** A coefficient's value at a step. */
-export const coefficientAt = (c: Coefficient, step: Tensor | null): TensorLike =>
-  typeof c === "function" ? c(step!) : c;
 
 /** The state of a coefficient: a step count for a schedule, else nothing. */
 export const coefficientState = (c: Coefficient): Tensor | null =>
@@ -90,7 +82,7 @@ export function fields<K extends string>(
   op: string,
   state: OptimizerState,
   ...names: readonly K[]
-): { readonly [N in K]: OptimizerState } {
+): { readonly [N in K]: unknown } {
   const missing =
     typeof state !== "object" || state === null || isTensor(state) || Array.isArray(state)
       ? names[0]
@@ -101,7 +93,7 @@ export function fields<K extends string>(
         "options: make it with this optimizer's init(params)",
     );
   }
-  return state as { readonly [N in K]: OptimizerState };
+  return state as { readonly [N in K]: unknown };
 }
 
 /**

@@ -22,12 +22,12 @@ import {
   coefficientState,
   fields,
   firstStep,
-  mapTrees,
   nextStep,
-  takeCoefficient,
   type Transformation,
+  takeCoefficient,
   zerosOf,
 } from "./transformation.js";
+import { mapTrees } from "./trees.js";
 
 /**
  * Multiply by a number, a tensor or a schedule's value (optax.scale, optax.scale_by_schedule).
@@ -46,8 +46,9 @@ export const scale = (factor: Coefficient): Transformation => ({
 });
 
 /** Multiply by the schedule's value at the number of updates so far (optax.scale_by_schedule). */
-export const scaleBySchedule = (schedule: Coefficient & ((step: Tensor) => unknown)): Transformation =>
-  scale(schedule);
+export const scaleBySchedule = (
+  schedule: Coefficient & ((step: Tensor) => unknown),
+): Transformation => scale(schedule);
 
 /** Multiply by minus the learning rate: the step downhill (optax.scale_by_learning_rate). */
 export function scaleByLearningRate(learningRate: Coefficient): Transformation {
@@ -93,7 +94,7 @@ export function clipByGlobalNorm(maxNorm: number): Transformation {
   return {
     init: () => null,
     update(grads, state) {
-      const norm = sqrt(tree.dot(grads as never, grads as never));
+      const norm = tree.norm(grads);
       // Exactly 1 up to maxNorm, and no division by zero.
       const factor = div(maxNorm, maximum(norm, maxNorm));
       return [mapTrees((g) => mul(g, factor), grads), state];
@@ -192,11 +193,7 @@ export function scaleByAdam({ b1 = 0.9, b2 = 0.999, eps = 1e-8 }: AdamRule = {})
       const count = nextStep(before.count as Tensor);
       const t = count.astype("float32");
       const mu = mapTrees<typeof grads>(moving(b1), before.mu, grads);
-      const nu = mapTrees<typeof grads>(
-        (v, g) => moving(b2)(v, square(g)),
-        before.nu,
-        grads,
-      );
+      const nu = mapTrees<typeof grads>((v, g) => moving(b2)(v, square(g)), before.nu, grads);
       const c1 = biasCorrection(b1, t);
       const c2 = biasCorrection(b2, t);
       const updates = mapTrees<typeof grads>(
@@ -218,18 +215,18 @@ export interface RmsRule {
 }
 
 /** g/(√v + eps) with the moving average v of g² (PyTorch's RMSprop, without momentum). */
-export function scaleByRms({ decay = 0.99, eps = 1e-8, centered = false }: RmsRule = {}): Transformation {
+export function scaleByRms({
+  decay = 0.99,
+  eps = 1e-8,
+  centered = false,
+}: RmsRule = {}): Transformation {
   checkNumber("scaleByRms", "decay", decay, 0, 1);
   checkNumber("scaleByRms", "eps", eps);
   return {
     init: (params) => ({ nu: zerosOf(params), mu: centered ? zerosOf(params) : null }),
     update(grads, state) {
       const before = fields("scaleByRms", state, "nu", "mu");
-      const nu = mapTrees<typeof grads>(
-        (v, g) => moving(decay)(v, square(g)),
-        before.nu,
-        grads,
-      );
+      const nu = mapTrees<typeof grads>((v, g) => moving(decay)(v, square(g)), before.nu, grads);
       const over = (g: Tensor, v: Tensor): Tensor => div(g, add(sqrt(v), eps));
       if (!centered) return [mapTrees(over, grads, nu), { nu: nu as never, mu: null }];
       const mu = mapTrees<typeof grads>(moving(decay), before.mu, grads);

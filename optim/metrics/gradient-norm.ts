@@ -1,5 +1,5 @@
 /** Norms of the gradient. */
-import { grad, jit, ShapeError, sqrt, type Tensor, type TensorLike, tree } from "../../src/index.js";
+import { grad, jit, ShapeError, type Tensor, type TensorLike, tree } from "../../src/index.js";
 
 /**
  * ‖∇L(params)‖₂ over all parameters.
@@ -12,11 +12,9 @@ export async function gradientNorm<P>(
   lossOfParams: (params: P) => TensorLike,
   params: P,
 ): Promise<number> {
-  const norm = jit((p: P) => treeNorm(grad(lossOfParams)(p)), { name: "gradientNorm" });
+  const norm = jit((p: P) => tree.norm(grad(lossOfParams)(p)), { name: "gradientNorm" });
   return norm(params).item();
 }
-
-const treeNorm = (x: unknown): Tensor => sqrt(tree.dot(x as never, x as never));
 
 export interface GradientNorms {
   /** ‖∇L‖ of the full data: the norm of the mean of the mini-batches' gradients. */
@@ -37,20 +35,15 @@ export async function gradientNorms<P, B>(
   const step = jit(
     (p: P, batch: B) => {
       const g = grad(loss)(p, batch) as P;
-      return { g, norm: treeNorm(g) };
+      return { g, norm: tree.norm(g) };
     },
     { name: "gradientNorms" },
   );
-  const accumulate = jit(
-    (total: P, g: P, weight: number) =>
-      (tree.map as (f: (a: Tensor, b: Tensor) => Tensor, x: P, y: P) => P)(
-        (a, b) => a.add(b.mul(weight)),
-        total,
-        g,
-      ),
-    { name: "gradientNorms", donateArgnums: 0 },
-  );
-  let total = (tree.map as (f: (x: Tensor) => Tensor, t: P) => P)((x) => x.mul(0), params);
+  const accumulate = jit((total: P, g: P, weight: number) => tree.axpy(weight, g, total), {
+    name: "gradientNorms",
+    donateArgnums: 0,
+  });
+  let total = tree.zerosLike(params);
   let count = 0;
   let weights = 0;
   let norms = 0;
@@ -63,7 +56,7 @@ export async function gradientNorms<P, B>(
     count++;
   }
   if (count === 0) throw new ShapeError("gradientNorms: there are no batches; give at least one");
-  const full = await treeNorm(total).item();
+  const full = await tree.norm(total).item();
   return { fullData: full / weights, meanOfBatches: norms / count };
 }
 

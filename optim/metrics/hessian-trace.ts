@@ -6,7 +6,6 @@ import {
   jit,
   random,
   slice,
-  sqrt,
   type Tensor,
   type TensorLike,
   tree,
@@ -31,16 +30,16 @@ function probe<P>(params: P, key: Tensor): P {
   const [leaves, def] = tree.flatten(params);
   return def.unflatten(
     (leaves as Tensor[]).map((w, i) =>
-      random.rademacher(random.foldIn(key, i), w.shape).astype("float32"),
+      random.rademacher(random.foldIn(key, i), w.shape, { dtype: "float32" }),
     ),
   ) as P;
 }
 
-const dot = (x: unknown, y: unknown): Tensor => tree.dot(x as never, y as never);
-
 function checkCounts(op: string, probes: number, chunk: number): void {
   if (!Number.isInteger(probes) || probes < 1 || !Number.isInteger(chunk) || chunk < 1) {
-    throw new DawngradError(`${op}: probes is ${probes} and chunk ${chunk}; give positive integers`);
+    throw new DawngradError(
+      `${op}: probes is ${probes} and chunk ${chunk}; give positive integers`,
+    );
   }
 }
 
@@ -53,7 +52,7 @@ async function samples<P>(
 ): Promise<number[]> {
   const quadratic = (p: P, k: Tensor): Tensor => {
     const v = probe(p, k);
-    return dot(v, hvp(lossOfParams as (p: P) => TensorLike, [p] as [P], [v] as never)[0]);
+    return tree.dot(v, hvp(lossOfParams, [p], [v])[0]);
   };
   const run = jit((p: P, keys: Tensor) => vmap(quadratic, [null, 0])(p, keys), {
     name: "hutchinsonTrace",
@@ -111,10 +110,7 @@ export async function normalizedHessianTrace<P>(
   { probes = 32, chunk = 8 }: TraceOptions = {},
 ): Promise<NormalizedTrace> {
   checkCounts("normalizedHessianTrace", probes, chunk);
-  const norm = jit((p: P) => {
-    const g = grad(lossOfParams)(p);
-    return sqrt(dot(g, g));
-  });
+  const norm = jit((p: P) => tree.norm(grad(lossOfParams)(p)));
   const trace = estimate(await samples(lossOfParams, params, key, probes, chunk));
   const gradientNorm = await norm(params).item();
   return {

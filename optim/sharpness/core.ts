@@ -9,7 +9,6 @@ import {
   greater,
   jvp,
   mul,
-  sqrt,
   type Tensor,
   type TensorLike,
   tree,
@@ -17,6 +16,7 @@ import {
   where,
 } from "../../src/index.js";
 import { type GradFn, given } from "../gradient.js";
+import { mapTrees } from "../trees.js";
 
 /** Loss and gradient at one point. */
 export interface Point<P> {
@@ -39,24 +39,10 @@ export function reciprocalOrZero(n: Tensor): Tensor {
   return where(positive, div(1, where(positive, n, 1)), 0);
 }
 
-/** A tree times a scalar. */
-export const scaled = <P>(x: P, by: TensorLike): P =>
-  tree.map((leaf: Tensor) => mul(leaf, by), x as never) as P;
-
-/** a·x + y over trees. */
-export const axpy = <P>(a: TensorLike, x: P, y: P): P =>
-  tree.map((xi: Tensor, yi: Tensor) => yi.add(mul(xi, a)), x as never, y as never) as P;
-
-/** Inner product over all leaves. */
-export const dot = <P>(x: P, y: P): Tensor => tree.dot(x as never, y as never);
-
-/** 2-norm over all leaves; `sqrt` only ever sees a sum of squares. */
-export const norm = <P>(x: P): Tensor => sqrt(dot(x, x));
-
 /** e = ρ·x/‖x‖, and zero where x is. */
-export function alongUnit<P>(x: P, rho: TensorLike, length = norm(x)): Perturbation<P> {
+export function alongUnit<P>(x: P, rho: TensorLike, length = tree.norm(x)): Perturbation<P> {
   const scale = mul(reciprocalOrZero(length), rho);
-  return { e: scaled(x, scale), still: equal(scale, 0) };
+  return { e: tree.scale(x, scale), still: equal(scale, 0) };
 }
 
 /**
@@ -70,10 +56,10 @@ export function ascent<P>(
   { adaptive = false, eta = 0 }: { readonly adaptive?: boolean; readonly eta?: number } = {},
 ): Perturbation<P> {
   if (!adaptive) return alongUnit(grads, rho);
-  const t = tree.map((w: Tensor) => w.abs().add(eta), params as never) as P;
-  const tg = tree.map((ti: Tensor, g: Tensor) => ti.mul(g), t as never, grads as never) as P;
+  const t = mapTrees<P>((w) => w.abs().add(eta), params);
+  const tg = tree.mul(t, grads);
   const along = alongUnit(tg, rho);
-  const e = tree.map((ti: Tensor, x: Tensor) => ti.mul(x), t as never, along.e as never) as P;
+  const e = tree.mul(t, along.e);
   return { e, still: along.still };
 }
 
@@ -91,7 +77,7 @@ function settle<P>(still: Tensor, clean: Point<P>, moved: Point<P>): Point<P> {
   const pick = (c: Tensor, m: Tensor): Tensor => where(still, c, m);
   return {
     loss: pick(clean.loss, moved.loss),
-    grads: tree.map(pick, clean.grads as never, moved.grads as never) as P,
+    grads: mapTrees<P>(pick, clean.grads, moved.grads),
     ...(clean.perExample && moved.perExample
       ? { perExample: pick(clean.perExample, moved.perExample) }
       : {}),
@@ -106,7 +92,7 @@ export function pointAt<P, S, B, K, A>(
   clean: Point<P>,
 ): Point<P> {
   const [params, state, batch, key] = at;
-  return settle(still, clean, pointOf(gradFn(axpy(1, e, params), state, batch, key)));
+  return settle(still, clean, pointOf(gradFn(tree.add(params, e), state, batch, key)));
 }
 
 /**
@@ -122,7 +108,7 @@ export function pointsBesides<P, S, B, K, A>(
 ): { readonly plus: Point<P>; readonly minus: Point<P> } {
   const [params, state, batch, key] = at;
   const shifted = (sign: TensorLike): Point<P> =>
-    pointOf(gradFn(axpy(sign, e, params), state, batch, key));
+    pointOf(gradFn(tree.axpy(sign, e, params), state, batch, key));
   if (lanes === "sequential") {
     return {
       plus: settle(still, clean, shifted(1)),
@@ -131,9 +117,8 @@ export function pointsBesides<P, S, B, K, A>(
   }
   const signs = arange(2).astype("float32").mul(-2).add(1);
   const both = vmap(shifted)(signs);
-  const lane = (i: number): Point<P> =>
-    tree.map((x: Tensor) => x.slice([i, ...x.shape.slice(1).map(() => 0)], [i + 1, ...x.shape.slice(1)]).reshape(x.shape.slice(1)), both as never) as Point<P>;
-  return { plus: settle(still, clean, lane(0)), minus: settle(still, clean, lane(1)) };
+  const [plus, minus] = tree.unstack(both) as [Point<P>, Point<P>];
+  return { plus: settle(still, clean, plus), minus: settle(still, clean, minus) };
 }
 
 /** H·x at the clean point, as jvp of the gradient: for any gradient function that can be traced. */
@@ -147,7 +132,7 @@ export function hessianTimes<P, S, B, K, A>(
 }
 
 /** x − v⟨v,x⟩ for a unit vector v. */
-export const orthogonalTo = <P>(v: P, x: P): P => axpy(dot(v, x).neg(), v, x);
+export const orthogonalTo = <P>(v: P, x: P): P => tree.axpy(tree.dot(v, x).neg(), v, x);
 
 /**
  * g₊ + a(g₊ + g₋ − 2g0) + b(g₊ − g₋), from differences, so that it is g0 exactly where the three
@@ -162,10 +147,5 @@ export function combine<P>(
 ): P {
   const leaf = (g0: Tensor, gp: Tensor, gm: Tensor): Tensor =>
     gp.add(gp.sub(g0).sub(g0.sub(gm)).mul(a)).add(gp.sub(gm).mul(b));
-  return tree.map(
-    leaf,
-    clean.grads as never,
-    plus.grads as never,
-    minus.grads as never,
-  ) as P;
+  return mapTrees<P>(leaf, clean.grads, plus.grads, minus.grads);
 }

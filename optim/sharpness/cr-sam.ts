@@ -17,16 +17,13 @@ import type { GradFn } from "../gradient.js";
 import { type SharpnessTransform, sharpResult } from "./aux.js";
 import {
   alongUnit,
-  axpy,
   combine,
   hessianTimes,
-  norm,
   orthogonalTo,
   type Perturbation,
   type Point,
   pointsBesides,
   reciprocalOrZero,
-  scaled,
 } from "./core.js";
 import { exactCurvature } from "./exact.js";
 import { checkAmount, checkChoice } from "./options.js";
@@ -112,7 +109,7 @@ function randomDirection<P>(params: P, key: unknown, kind: "normal" | "rademache
       const k = random.foldIn(base, i);
       return kind === "normal"
         ? random.normal(k, w.shape)
-        : random.rademacher(k, w.shape).astype("float32");
+        : random.rademacher(k, w.shape, { dtype: "float32" });
     }),
   ) as P;
 }
@@ -146,13 +143,16 @@ function weights(
   if (variant === "code") return { a: alpha, b: beta, clamped: scalar(0) };
   const negative = options.negative ?? (curvature === "exact" ? "softabs" : "linear");
   const floor = options.floor ?? 0;
-  const floors: Floors = typeof floor === "object" && !isTensor(floor) ? floor : { A: floor, B: floor };
+  const floors: Floors =
+    typeof floor === "object" && !isTensor(floor) ? floor : { A: floor, B: floor };
   const tauA = effectiveFloor(floors.A, rounding);
   const tauB = effectiveFloor(floors.B, rounding);
   return {
     a: mul(slopeOf(A, tauA, negative), alpha),
     b: mul(slopeOf(B, tauB, negative), beta),
-    clamped: logicalOr(isFloored(A, tauA, negative), isFloored(B, tauB, negative)).astype("float32"),
+    clamped: logicalOr(isFloored(A, tauA, negative), isFloored(B, tauB, negative)).astype(
+      "float32",
+    ),
   };
 }
 
@@ -207,26 +207,26 @@ export function crSam(options: CrSamOptions = {}): SharpnessTransform<CrSamAux> 
     (params: P, state: S, batch: B, key: K) => {
       const at = [params, state, batch, key] as const;
       const clean = gradFn(params, state, batch, key);
-      const gradNorm = norm(clean.grads);
+      const gradNorm = tree.norm(clean.grads);
       const raw = direction === "gradient" ? clean.grads : randomDirection(params, key, direction);
-      const length = direction === "gradient" ? gradNorm : norm(raw);
+      const length = direction === "gradient" ? gradNorm : tree.norm(raw);
       const move: Perturbation<P> = alongUnit(raw, rho, length);
       const { plus, minus } = pointsBesides(gradFn, at, move, clean, lanes);
-      const v = (): P => scaled(raw, reciprocalOrZero(length));
+      const v = (): P => tree.scale(raw, reciprocalOrZero(length));
       const derivatives = exact ? exactCurvature(gradFn, at, v(), rho) : undefined;
       const values = derivatives ?? differences(clean, plus, minus, direction !== "gradient");
       const rounding = exact ? 0 : roundingFloor(clean.loss, plus.loss, minus.loss);
       const { a, b, clamped } = weights(options, values, rounding);
       let grads = derivatives
-        ? axpy(b, derivatives.gradB, axpy(a, derivatives.gradA, plus.grads))
+        ? tree.axpy(b, derivatives.gradB, tree.axpy(a, derivatives.gradA, plus.grads))
         : combine(clean, plus, minus, a, b);
       if (through === "full" && direction === "gradient") {
         // ∂(objective)/∂e by the chain rule through v = g/‖g‖, whose derivative is (I − vvᵀ)·H/‖g‖.
         const u = derivatives
-          ? axpy(mul(a, 2), derivatives.halfGradA, plus.grads)
-          : axpy(add(add(a, b), 1), plus.grads, scaled(minus.grads, sub(b, a)));
+          ? tree.axpy(mul(a, 2), derivatives.halfGradA, plus.grads)
+          : tree.axpy(add(add(a, b), 1), plus.grads, tree.scale(minus.grads, sub(b, a)));
         const Hu = hessianTimes(gradFn, at, orthogonalTo(v(), u));
-        grads = axpy(mul(reciprocalOrZero(gradNorm), rho), Hu, grads);
+        grads = tree.axpy(mul(reciprocalOrZero(gradNorm), rho), Hu, grads);
       }
       return sharpResult(clean, grads, {
         L0: clean.loss,

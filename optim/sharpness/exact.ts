@@ -1,7 +1,6 @@
 /** First and second derivatives of the loss along a direction, and their gradients, exactly. */
-import { full, jvp, mul, square, type Tensor, type TensorLike } from "../../src/index.js";
+import { full, jvp, mul, square, type Tensor, type TensorLike, tree } from "../../src/index.js";
 import type { GradFn } from "../gradient.js";
-import { axpy, scaled } from "./core.js";
 
 /** In the units of finite differences: A = ρ²·L″ and B = 2ρ·L′. */
 export interface ExactCurvature<P> {
@@ -26,7 +25,7 @@ export function exactCurvature<P, S, B, K, A>(
   rho: TensorLike,
 ): ExactCurvature<P> {
   const along = (t: Tensor) => {
-    const { loss, grads } = gradFn(axpy(t, v, params), state, batch, key);
+    const { loss, grads } = gradFn(tree.axpy(t, v, params), state, batch, key);
     return { loss, grads };
   };
   const zero = full([], 0, { dtype: "float32" });
@@ -37,8 +36,8 @@ export function exactCurvature<P, S, B, K, A>(
   return {
     A: mul(second.loss, rho2),
     B: mul(first.loss, mul(rho, 2)),
-    gradA: scaled(second.grads, rho2),
-    gradB: scaled(first.grads, mul(rho, 2)),
-    halfGradA: scaled(first.grads, rho),
+    gradA: tree.scale(second.grads, rho2),
+    gradB: tree.scale(first.grads, mul(rho, 2)),
+    halfGradA: tree.scale(first.grads, rho),
   };
 }

@@ -2,4 +2,12 @@
 export type { SharpnessTransform, WithInner } from "./aux.js";
 export { type CrSamAux, type CrSamOptions, crSam, type Floors } from "./cr-sam.js";
 export type { Negative } from "./regulariser.js";
-export { type GnpOptions, type GsamOptions, gnp, gsam, type SamAux, type SamOptions, sam } from "./sam.js";
+export {
+  type GnpOptions,
+  type GsamOptions,
+  gnp,
+  gsam,
+  type SamAux,
+  type SamOptions,
+  sam,
+} from "./sam.js";

@@ -4,7 +4,9 @@ import { DawngradError, type TensorLike } from "../../src/index.js";
 /** A number must be finite and not negative; a tensor (a schedule's value) is taken as it is. */
 export function checkAmount(op: string, name: string, value: TensorLike): void {
   if (typeof value === "number" && !(value >= 0 && Number.isFinite(value))) {
-    throw new DawngradError(`${op}: ${name} is ${value}; give a finite number >= 0, or a scalar tensor`);
+    throw new DawngradError(
+      `${op}: ${name} is ${value}; give a finite number >= 0, or a scalar tensor`,
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 /** Sharpness-aware minimisation and the members that mix its gradient with the clean one. */
 import { div, greater, mul, type Tensor, type TensorLike, tree, where } from "../../src/index.js";
 import { type SharpnessTransform, sharpResult } from "./aux.js";
-import { ascent, axpy, dot, norm, pointAt } from "./core.js";
+import { ascent, pointAt } from "./core.js";
 import { checkAmount } from "./options.js";
 
 /** Quantities of a step that evaluates the gradient at w and at w + e. */
@@ -48,7 +48,7 @@ export function sam(options: SamOptions): SharpnessTransform<SamAux> {
     return sharpResult(clean, plus.grads, {
       L0: clean.loss,
       Lp: plus.loss,
-      gradNorm: norm(clean.grads),
+      gradNorm: tree.norm(clean.grads),
     });
   };
 }
@@ -70,12 +70,11 @@ export function gnp(options: GnpOptions): SharpnessTransform<SamAux> {
     const e = ascent(params, clean.grads, options.rho, options);
     const plus = pointAt(gradFn, [params, state, batch, key], e, clean);
     // As a difference: equal gradients give g0 exactly.
-    const mix = (g0: Tensor, gp: Tensor): Tensor => g0.add(mul(gp.sub(g0), options.alpha));
-    const grads = tree.map(mix, clean.grads as never, plus.grads as never) as typeof clean.grads;
+    const grads = tree.axpy(options.alpha, tree.sub(plus.grads, clean.grads), clean.grads);
     return sharpResult(clean, grads, {
       L0: clean.loss,
       Lp: plus.loss,
-      gradNorm: norm(clean.grads),
+      gradNorm: tree.norm(clean.grads),
     });
   };
 }
@@ -98,15 +97,15 @@ export function gsam(options: GsamOptions): SharpnessTransform<SamAux> {
     const e = ascent(params, clean.grads, options.rho, options);
     const plus = pointAt(gradFn, [params, state, batch, key], e, clean);
     // The orthogonal part of g0 is that of d = g0 − g₊, which is exactly zero where the two agree.
-    const d = axpy(-1, plus.grads, clean.grads);
-    const square = dot(plus.grads, plus.grads);
+    const d = tree.sub(clean.grads, plus.grads);
+    const square = tree.dot(plus.grads, plus.grads);
     const positive = greater(square, 0);
-    const along = where(positive, div(dot(d, plus.grads), where(positive, square, 1)), 0);
-    const orthogonal = axpy(along.neg(), plus.grads, d);
-    return sharpResult(clean, axpy(mul(options.alpha, -1), orthogonal, plus.grads), {
+    const along = where(positive, div(tree.dot(d, plus.grads), where(positive, square, 1)), 0);
+    const orthogonal = tree.axpy(along.neg(), plus.grads, d);
+    return sharpResult(clean, tree.axpy(mul(options.alpha, -1), orthogonal, plus.grads), {
       L0: clean.loss,
       Lp: plus.loss,
-      gradNorm: norm(clean.grads),
+      gradNorm: tree.norm(clean.grads),
     });
   };
 }
