@@ -178,7 +178,7 @@ export const einsum = (spec: string, ...xs: readonly TensorLike[]): Tensor =>
     for (const { atom, labels } of named) requireSquare(spec, atom, labels);
     const operands = named.map(takeDiagonals);
     const sizes = sizesOf(spec, operands);
-    const out = outputLabels(spec, right, operands);
+    const out = outputLabels(spec, right, named);
     const slim = operands.map((x) => dropBroadcast(x, sizes));
     const result = ordered(contractAll(slim, out, sizes), out);
     return tracerOf(trace, dtype === "bool" ? asBool(result) : result);

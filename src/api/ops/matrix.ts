@@ -67,9 +67,9 @@ export const triu = (x: TensorLike, k = 0): Tensor =>
     return prims.select(below(a.aval.shape, k - 1), like(a, 0), a);
   });
 
-/** The k-th diagonal of the last two axes: pad each row by one, flatten, and every row starts there. */
+/** The k-th diagonal of the last two axes: every (size + 1)-th element of a flat square. */
 export function diagonalAtom(a: Atom, k: number): Atom {
-  const { shape, dtype } = a.aval;
+  const { shape } = a.aval;
   const rank = shape.length;
   const rows = shape[rank - 2]!;
   const columns = shape[rank - 1]!;
@@ -83,10 +83,8 @@ export function diagonalAtom(a: Atom, k: number): Atom {
     [...lead, Math.min(rows, Math.max(-k, 0) + size), Math.min(columns, Math.max(k, 0) + size)],
     [...ones, 1, 1],
   );
-  if (size === 0) return prims.reshape(square, [...lead, 0]);
-  const wide = prims.pad(square, lit(0, dtype), [...zero, 0, 0], [...zero, 0, 1]);
-  const flat = prims.reshape(wide, [...lead, size * (size + 1)]);
-  return prims.slice(flat, [...zero, 0], [...lead, size * (size + 1)], [...ones, size + 1]);
+  const flat = prims.reshape(square, [...lead, size * size]);
+  return prims.slice(flat, [...zero, 0], [...lead, size * size], [...ones, size + 1]);
 }
 
 /** Axes moved so that `axis1`, `axis2` come last, in that order. */
