@@ -47,13 +47,15 @@ for (const law of chosen) {
   );
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   if (!result.failed) {
-    console.log(`ok    ${law.name} (${each - discarded} tested, ${discarded} discarded, ${seconds} s)`);
+    console.log(
+      `ok    ${law.name} (${each - discarded} tested, ${discarded} discarded, ${seconds} s)`,
+    );
     continue;
   }
   failed++;
   const shrunk = result.counterexample![0];
   console.log(`FAIL  ${law.name}\n${shrunk}\n`);
-  console.log(result.errorInstance instanceof Error ? result.errorInstance.message : result.error);
+  console.log(String(result.errorInstance));
   console.log(`again: npm run fuzz -- --runs ${runs} --seed ${seed} --law "${law.name}"\n`);
 }
 console.log(failed === 0 ? "no law failed" : `${failed} law(s) failed`);

@@ -118,7 +118,10 @@ export const isConstant = (x: Atom, value: number): boolean => {
 export const like = (x: Atom, value: number, dtype: DType = x.aval.dtype): Atom =>
   constant(value, x.aval.shape, dtype);
 
-/** The result on constants, rounded to f32 as the device would round it. */
+/**
+ * The result on constants, in f64: the device rounds it once when it is uploaded, and the reference
+ * not at all.
+ */
 function fold<P extends object>(
   prim: Primitive<P>,
   inputs: readonly Atom[],
@@ -126,14 +129,10 @@ function fold<P extends object>(
 ): readonly Atom[] | null {
   const values = inputs.map(constantOf);
   if (!values.every((v) => v !== undefined)) return null;
-  const scalars = values.map((v, i) => {
-    const { dtype } = inputs[i]!.aval;
-    return ndarray([], dtype, isFloat(dtype) ? Math.fround(v) : v);
-  });
+  const scalars = values.map((v, i) => ndarray([], inputs[i]!.aval.dtype, v));
   const outs = prim.aval(scalars, params);
   return prim.ref(scalars, params, outs).map((out) => {
-    const value = out.data[0]!;
-    return like(inputs[0]!, isFloat(out.dtype) ? Math.fround(value) : value, out.dtype);
+    return like(inputs[0]!, out.data[0]!, out.dtype);
   });
 }
 

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import ts from "typescript";
 import { describe, expect, it } from "vitest";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -14,13 +15,15 @@ const walk = (folder: string): string[] =>
   });
 
 const imports = (file: string): string[] =>
-  [...readFileSync(join(root, file), "utf8").matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].map((m) => m[1]!);
+  ts.preProcessFile(readFileSync(join(root, file), "utf8")).importedFiles.map((f) => f.fileName);
 
 /** The map of docs/architecture.md: its lines "src/core/  what" in order. */
 const mapped = (): string[] =>
-  [...readFileSync(join(root, "docs/architecture.md"), "utf8").matchAll(/^ {4}(src\/[a-z-]+)\/ /gm)].map(
-    (m) => m[1]!,
-  );
+  [
+    ...readFileSync(join(root, "docs/architecture.md"), "utf8").matchAll(
+      /^ {4}(src\/[a-z-]+)\/ /gm,
+    ),
+  ].map((m) => m[1]!);
 
 const target = (file: string, spec: string): string =>
   relative(root, resolve(root, dirname(file), spec)).replace(/\.js$/, ".ts");
@@ -56,7 +59,8 @@ describe("structure", () => {
       for (const file of walk(folder)) {
         for (const spec of imports(file).filter((s) => s.startsWith("."))) {
           const to = target(file, spec);
-          if (!to.startsWith(`${folder}/`) && to !== "src/index.ts") wrong.push(`${file} imports ${to}`);
+          if (!to.startsWith(`${folder}/`) && to !== "src/index.ts")
+            wrong.push(`${file} imports ${to}`);
         }
       }
     }
@@ -80,7 +84,11 @@ describe("structure", () => {
   it("has no import cycles between files", () => {
     const files = ["src", "nn", "optim", "data"].flatMap(walk);
     const runtime = (file: string): string[] =>
-      [...readFileSync(join(root, file), "utf8").matchAll(/^(?:import|export)\s+(?!type\b)[^;]*?from\s+"(\.[^"]+)"/gm)]
+      [
+        ...readFileSync(join(root, file), "utf8").matchAll(
+          /^(?:import|export)\s+(?!type\b)[^;]*?from\s+"(\.[^"]+)"/gm,
+        ),
+      ]
         .filter((m) => !/^\s*(?:import|export)\s*\{(?:\s*type\s+\w+,?)+\s*\}/.test(m[0]))
         .map((m) => target(file, m[1]!));
     const graph = new Map(files.map((f) => [f, runtime(f)]));
