@@ -11,7 +11,7 @@ import { requireAxis } from "./cumulative.js";
 import { gatherP, takeAlong } from "./gather.js";
 import { moveAxis } from "./reshape.js";
 import { linesOf } from "./rules.js";
-import { sortingPermutation } from "./sort-network.js";
+import { sortingPermutation } from "./sort-lines.js";
 
 /**
  * Permute the lines along the last axis: operands `x`, the permutation and its inverse (int32, the

@@ -4,8 +4,9 @@ import { describe, expect, test } from "vitest";
 import type { DType } from "../../src/core/dtype.js";
 import { ndarray } from "../../src/core/ndarray.js";
 import * as p from "../../src/prims/index.js";
-import { sortByCounting, sortByNetwork } from "../../src/prims/sort-network.js";
+import { sortByCounting, sortByMerging } from "../../src/prims/sort-lines.js";
 import {
+  type Build,
   checkAll,
   checkBatch,
   checkLowering,
@@ -94,8 +95,8 @@ describe("numpy's results", () => {
   });
 });
 
-describe("the network for long lines", () => {
-  test("sorts lines of any length as counting does: stably, NaN last", () => {
+describe("long lines", () => {
+  test("are merged from blocks: any length, stably, NaN last, as by counting", () => {
     fc.assert(
       fc.property(fc.integer({ min: 2, max: 70 }), fc.nat(99), (n, seed) => {
         const x = values([2, n], seed);
@@ -104,8 +105,13 @@ describe("the network for long lines", () => {
           Array.from(x.data, (v, i) => (i % 11 === 3 ? NaN : i % 13 === 4 ? -0 : v)),
         );
         const [order, rank] = run((a) => p.sort([a!], 1), key).slice(1);
-        for (const way of [sortByNetwork, sortByCounting]) {
-          const [got, inverse] = run((a) => way(a!), key);
+        const ways: Build[] = [
+          (a) => sortByCounting(a!),
+          (a) => sortByMerging(a!, 1),
+          (a) => sortByMerging(a!, 8),
+        ];
+        for (const way of ways) {
+          const [got, inverse] = run(way, key);
           expect([...got!.data]).toEqual([...order!.data]);
           expect([...inverse!.data]).toEqual([...rank!.data]);
         }
@@ -116,29 +122,26 @@ describe("the network for long lines", () => {
 
   test("keeps the greatest words apart from its padding", () => {
     const top = ndarray([1, 5], "uint32", [4294967295, 1, 4294967295, 0, 4294967295]);
-    const [order] = run((a) => sortByNetwork(a!), top);
+    const [order] = run((a) => sortByMerging(a!, 2), top);
     expect([...order!.data]).toEqual([3, 1, 0, 2, 4]);
   });
 
-  test("takes over where counting would make too many comparisons", () => {
-    const reduces = (shape: number[]) =>
-      lowered(graphOf((x) => p.sort([x!], 1), [{ shape, dtype: "float32" }])).eqns.some(
-        (e) => e.prim.kind === "reduce",
-      );
-    expect(reduces([1, 1024])).toBe(true);
-    expect(reduces([1, 1025])).toBe(false);
-    expect(reduces([40, 1000])).toBe(false);
+  test("are sorted so where counting would make too many comparisons", () => {
+    const gathers = (shape: number[]) =>
+      lowered(graphOf((x) => p.sort([x!], 1), [{ shape, dtype: "float32" }])).eqns.filter(
+        (e) => e.prim.name === "gather",
+      ).length > 1;
+    expect(gathers([1, 1024])).toBe(false);
+    expect(gathers([1, 1025])).toBe(true);
+    expect(gathers([100, 1000])).toBe(true);
     checkLowering((x) => p.sort([x!], 0), values([1030], 5));
   });
 
-  test("has log²n/2 stages of the same size", () => {
+  test("take a number of equations that grows as log²n", () => {
     const size = (n: number) =>
-      lowered(graphOf((x) => p.sort([x!], 0).slice(0, 1), [{ shape: [n], dtype: "float32" }])).eqns
-        .length;
-    const [small, large] = [size(2048), size(65536)];
-    // 66 and 136 stages: the same number of equations each, and the fixed part.
-    expect(large / small).toBeLessThan(136 / 66 + 0.05);
-    expect(large).toBeLessThan(136 * 2 * 20);
+      lowered(graphOf((x) => p.sort([x!], 0), [{ shape: [n], dtype: "float32" }])).eqns.length;
+    // 8 merges of at most 17 steps, and the inverse.
+    expect(size(65536)).toBeLessThan(8 * 17 * 10 + 17 * 12 + 100);
   });
 });
 
