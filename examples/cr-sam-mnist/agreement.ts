@@ -1,6 +1,6 @@
 /** CR-SAM spelled out (cr-sam.ts) against the library's, on real batches before training starts. */
 import { jit, type Tensor, tree } from "dawngrad";
-import { crSam, gradientOf } from "dawngrad/optim";
+import { type CrSamAux, crSam, gradientOf } from "dawngrad/optim";
 import { crSamGradient } from "./cr-sam.js";
 import type { Labelled } from "./images.js";
 import { lossOf, type Model, type Params, type State } from "./model.js";
@@ -55,8 +55,10 @@ export type Quantities = Readonly<
   Record<"L0" | "Lp" | "Lm" | "A" | "B" | "c0" | "cp" | "cm", number>
 >;
 
-async function readAll(aux: Readonly<Record<string, Tensor>>): Promise<Quantities> {
-  const entries = Object.entries(aux).map(async ([name, x]) => [name, await x.item()] as const);
+async function readAll(aux: CrSamAux): Promise<Quantities> {
+  const entries = Object.entries(aux).map(
+    async ([name, x]: [string, Tensor]) => [name, await x.item()] as const,
+  );
   return Object.fromEntries(await Promise.all(entries)) as Quantities;
 }
 

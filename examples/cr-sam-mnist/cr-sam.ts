@@ -46,9 +46,9 @@ export function crSamGradient<P, B>(
     const [gp, gm] = tree.unstack(gs) as [P, P];
 
     const [a, b] = [slope(sub(sub(Lp, L), sub(L, Lm)), "A"), slope(sub(Lp, Lm), "B")];
-    const combine = (g: Tensor, p: Tensor, m: Tensor) =>
-      p.add(p.sub(g).sub(g.sub(m)).mul(a.mul(alpha))).add(p.sub(m).mul(b.mul(beta)));
-    return tree.map(combine, g, gp, gm);
+    const bend = tree.sub(tree.sub(gp, g), tree.sub(g, gm));
+    const tilt = tree.sub(gp, gm);
+    return tree.axpy(a.mul(alpha), bend, tree.axpy(b.mul(beta), tilt, gp));
 
     /** The slope of the regulariser's function at `x`: 1 for x itself, 1/x for log x. */
     function slope(x: Tensor, which: "A" | "B"): Tensor {

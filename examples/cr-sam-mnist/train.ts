@@ -97,5 +97,5 @@ export async function trainEpoch(
 
 /** Give a state's memory back. */
 export function disposeState(state: TrainState): void {
-  tree.map((x: Tensor) => x.dispose(), state);
+  for (const x of tree.leaves(state as unknown) as Tensor[]) x.dispose();
 }
