@@ -39,10 +39,12 @@ export interface Compiled {
 const toList = (x: number | readonly number[] | undefined): readonly number[] =>
   x === undefined ? [] : typeof x === "number" ? [x] : x;
 
-const identities = new WeakMap<object, number>();
+const identities = new WeakMap<WeakKey, number>();
 let nextIdentity = 0;
 function staticKey(x: unknown): string {
-  if ((typeof x === "object" && x !== null) || typeof x === "function") {
+  const named = typeof x === "symbol" ? Symbol.keyFor(x) : undefined;
+  const unique = typeof x === "symbol" && named === undefined;
+  if ((typeof x === "object" && x !== null) || typeof x === "function" || unique) {
     let id = identities.get(x);
     if (id === undefined) {
       id = nextIdentity++;
@@ -50,8 +52,13 @@ function staticKey(x: unknown): string {
     }
     return `#${id}`;
   }
-  return `${typeof x}:${Object.is(x, -0) ? "-0" : String(x)}`;
+  // Quoted, so that a string cannot look like the key of two arguments.
+  const value = named ?? (Object.is(x, -0) ? "-0" : String(x));
+  return `${typeof x}:${JSON.stringify(value)}`;
 }
+
+/** Signatures that one function keeps: a fresh static closure each call must not pile up programs. */
+const maxSignatures = 256;
 
 interface Call {
   readonly compiled: Compiled;
@@ -79,6 +86,11 @@ export class JitCache {
     }
   }
 
+  /** Signatures held now. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
   prepare(args: readonly unknown[]): Call {
     for (const n of [...this.#static, ...this.#donate]) {
       if (!Number.isInteger(n) || n < 0 || n >= args.length) {
@@ -100,9 +112,12 @@ export class JitCache {
       args.length,
     ].join(" ");
     let compiled = this.#entries.get(key);
-    if (!compiled || !compiled.program.usable()) {
-      compiled = this.#trace(args, dynamic, leaves, def);
-      this.#entries.set(key, compiled);
+    if (compiled?.program.usable()) this.#entries.delete(key);
+    else compiled = this.#trace(args, dynamic, leaves, def);
+    // Last in order: the first is the least recently used.
+    this.#entries.set(key, compiled);
+    if (this.#entries.size > maxSignatures) {
+      this.#entries.delete(this.#entries.keys().next().value!);
     }
     return { compiled, leaves };
   }
