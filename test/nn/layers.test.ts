@@ -17,17 +17,15 @@ import {
   tanh,
 } from "dawngrad/nn";
 import { reference } from "dawngrad/testing";
-import { beforeAll, describe, expect, expectTypeOf, test } from "vitest";
+import { describe, expect, expectTypeOf, test } from "vitest";
 
-beforeAll(() => init());
+await init();
 const key = random.key(0);
 
 test("serial: parameters are a tuple of its layers' parameters", async () => {
   const model = serial([flatten(), dense(5), relu(), dense(3, { bias: false })]);
   const { params, state, outputShape } = model.init(key, [2, 2, 4]);
-  expectTypeOf(params).toEqualTypeOf<
-    [null, DenseParams, null, { readonly weight: Tensor }]
-  >();
+  expectTypeOf(params).toEqualTypeOf<[null, DenseParams, null, { readonly weight: Tensor }]>();
   expectTypeOf(state).toEqualTypeOf<[null, null, null, null]>();
   expect(outputShape).toEqual([2, 3]);
   expect(params[1].weight.shape).toEqual([8, 5]);
@@ -40,11 +38,22 @@ test("serial: parameters are a tuple of its layers' parameters", async () => {
 
 test("dense is x·weight + bias, and its gradients have the parameters' structure", async () => {
   const layer = dense(2);
-  const params = { weight: array([[1, 2], [3, 4], [5, 6]]), bias: array([10, 20]) };
+  const params = {
+    weight: array([
+      [1, 2],
+      [3, 4],
+      [5, 6],
+    ]),
+    bias: array([10, 20]),
+  };
   const f = (p: DenseParams) => layer.apply(p, null, array([[1, 0, 2]]))[0];
   expect(await f(params).toArray()).toEqual([[21, 34]]);
   const g = grad((p: DenseParams) => f(p).sum())(params);
-  expect(await g.weight.toArray()).toEqual([[1, 1], [0, 0], [2, 2]]);
+  expect(await g.weight.toArray()).toEqual([
+    [1, 1],
+    [0, 0],
+    [2, 2],
+  ]);
   expect(await g.bias.toArray()).toEqual([1, 1]);
 });
 
@@ -92,7 +101,10 @@ test("mlp is dense layers with an activation between them", async () => {
   const { params, state, outputShape } = model.init(key, [3, 2, 3]);
   expectTypeOf(params).toEqualTypeOf<DenseParams[]>();
   expect(outputShape).toEqual([3, 2]);
-  expect(params.map((p) => p.weight.shape)).toEqual([[6, 4], [4, 2]]);
+  expect(params.map((p) => p.weight.shape)).toEqual([
+    [6, 4],
+    [4, 2],
+  ]);
   const x = random.normal(random.key(4), [3, 2, 3]);
   const [y] = model.apply(params, state, x);
   const hidden = x.reshape([3, 6]).matmul(params[0]!.weight).add(params[0]!.bias).tanh();
@@ -114,11 +126,16 @@ describe("dropout", () => {
     const values = [...(await y.data())];
     const kept = values.filter((v) => v !== 0);
     expect(new Set(kept)).toEqual(new Set([Math.fround(1 / 0.75)]));
-    expect(Math.abs(kept.length / n - 0.75)).toBeLessThan((5 * Math.sqrt(0.25 * 0.75)) / Math.sqrt(n));
+    expect(Math.abs(kept.length / n - 0.75)).toBeLessThan(
+      (5 * Math.sqrt(0.25 * 0.75)) / Math.sqrt(n),
+    );
   });
   test("two in one model draw different masks", async () => {
     const model = serial([dropout(0.5), dropout(0.5)]);
-    const f = jit((k: Tensor) => model.apply([null, null], [null, null], ones([1000]), { train: true, key: k })[0]);
+    const f = jit(
+      (k: Tensor) =>
+        model.apply([null, null], [null, null], ones([1000]), { train: true, key: k })[0],
+    );
     const kept = [...(await f(key).data())].filter((v) => v !== 0).length;
     expect(Math.abs(kept - 250)).toBeLessThan(5 * Math.sqrt(1000 * 0.25 * 0.75));
   });
@@ -140,7 +157,11 @@ test("residual, with and without a shortcut", async () => {
   expect(outputShape).toEqual([2, 3]);
   expectTypeOf(params.shortcut).toEqualTypeOf<DenseParams>();
   const plain = residual(relu());
-  expect(await plain.apply({ inner: null, shortcut: null }, { inner: null, shortcut: null }, array([[-1, 2]]))[0].toArray()).toEqual([[-1, 4]]);
+  expect(
+    await plain
+      .apply({ inner: null, shortcut: null }, { inner: null, shortcut: null }, array([[-1, 2]]))[0]
+      .toArray(),
+  ).toEqual([[-1, 4]]);
   expect(() => residual(dense(3)).init(key, [2, 5])).toThrow(
     /residual\(dense\(3\)\): the inner output \[2,3\] and the input \[2,5\] cannot be added; give a shortcut/,
   );
@@ -152,7 +173,9 @@ test("parallel concatenates or adds", async () => {
   const [y] = both.apply([null, null], [null, null], array([[-1, 0]]));
   expect(y.shape).toEqual([1, 4]);
   const added = parallel([relu(), relu()], { combine: "sum" });
-  expect(await added.apply([null, null], [null, null], array([[-1, 2]]))[0].toArray()).toEqual([[0, 4]]);
+  expect(await added.apply([null, null], [null, null], array([[-1, 2]]))[0].toArray()).toEqual([
+    [0, 4],
+  ]);
   expect(() => parallel([dense(2), dense(3)], { combine: "sum" }).init(key, [1, 4])).toThrow(
     /outputs \[1,2\] and \[1,3\] cannot be added/,
   );
@@ -167,8 +190,15 @@ test("embedding looks rows up and sends gradients to them", async () => {
   const table = (await params.weight.toArray()) as number[][];
   expect(await y.toArray()).toEqual([table[2], table[0], table[2]]);
   const g = grad((p: typeof params) => layer.apply(p, null, indices)[0].sum())(params);
-  expect(await g.weight.toArray()).toEqual([[1, 1], [0, 0], [2, 2], [0, 0]]);
-  expect(() => layer.apply(params, null, array([0.5]))).toThrow(/embedding\(4, 2\).*astype\("int32"\)/);
+  expect(await g.weight.toArray()).toEqual([
+    [1, 1],
+    [0, 0],
+    [2, 2],
+    [0, 0],
+  ]);
+  expect(() => layer.apply(params, null, array([0.5]))).toThrow(
+    /embedding\(4, 2\).*astype\("int32"\)/,
+  );
 });
 
 test("layerNorm over several axes", async () => {
@@ -186,8 +216,18 @@ test("layerNorm over several axes", async () => {
 });
 
 test("softmax layer", async () => {
-  const [y] = softmax().apply(null, null, array([[0, 0], [0, 1000]]));
-  expect(await y.toArray()).toEqual([[0.5, 0.5], [0, 1]]);
+  const [y] = softmax().apply(
+    null,
+    null,
+    array([
+      [0, 0],
+      [0, 1000],
+    ]),
+  );
+  expect(await y.toArray()).toEqual([
+    [0.5, 0.5],
+    [0, 1],
+  ]);
 });
 
 describe("messages", () => {

@@ -164,7 +164,11 @@ describe("floors", () => {
     const { aux } = await inF64(N, { variant: "paper", floor: 0.02, negative });
     near(aux.A, -0.00875, 1e-12);
     near(aux.c0, -2 * alpha * slope, 1e-9);
-    near(aux.cp - aux.cm - 1, (2 * beta) / (negative === "softabs" ? (0.038 ** 2 + 4e-4) / 0.038 : 0.038), 1e-9);
+    near(
+      aux.cp - aux.cm - 1,
+      (2 * beta) / (negative === "softabs" ? (0.038 ** 2 + 4e-4) / 0.038 : 0.038),
+      1e-9,
+    );
   });
 });
 
@@ -172,7 +176,10 @@ describe("the family's coefficients", () => {
   const coefficients = closedForm(Q, { alpha, beta, variant: "code" });
   const mixed = (c0: number, cp: number) =>
     [0, 1].map((i) => c0 * coefficients.g0[i]! + cp * coefficients.gp[i]!);
-  const run = async (f: (w: Point2, rho: TensorLike, a: TensorLike) => { grads: Point2 }, a: number) => {
+  const run = async (
+    f: (w: Point2, rho: TensorLike, a: TensorLike) => { grads: Point2 },
+    a: number,
+  ) => {
     const r = await reference(f)(hosted(Q), Q.rho, a);
     return [r.grads.x.item(), r.grads.y.item()];
   };

@@ -143,7 +143,9 @@ function stepBound(
 ): Pair {
   const eps = roundings * unit;
   const paper = o.variant === "paper" && o.curvature !== "exact";
-  const relA = paper ? (eps * (Math.abs(f.Lp) + Math.abs(f.Lm) + 2 * Math.abs(f.L0))) / Math.abs(f.A) : eps;
+  const relA = paper
+    ? (eps * (Math.abs(f.Lp) + Math.abs(f.Lm) + 2 * Math.abs(f.L0))) / Math.abs(f.A)
+    : eps;
   const relB = paper ? (eps * (Math.abs(f.Lp) + Math.abs(f.Lm))) / Math.abs(f.B) : eps;
   const of = (i: 0 | 1): number => {
     const [g0, gp, gm] = [Math.abs(f.g0[i]), Math.abs(f.gp[i]), Math.abs(f.gm[i])];
@@ -155,7 +157,8 @@ function stepBound(
       Math.abs(f.b) * (eps * (gp + gm) + relB * d1);
     if (o.through !== "full") return stop;
     // (ρ/n)·H·u⊥, with |u| no larger than the coefficients allow and both ends' errors in u.
-    const size = Math.hypot(...f.gp) * (1 + Math.abs(f.a) + Math.abs(f.b)) +
+    const size =
+      Math.hypot(...f.gp) * (1 + Math.abs(f.a) + Math.abs(f.b)) +
       Math.hypot(...f.gm) * (Math.abs(f.a) + Math.abs(f.b));
     const norm = Math.hypot(...H[0]!, ...H[1]!);
     return stop + (rho / f.gradNorm) * norm * size * (3 * eps + relA + relB);

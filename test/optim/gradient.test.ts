@@ -3,8 +3,8 @@ import { array, init, jit, random, type Tensor, type TensorLike, tree } from "da
 import { dense, dropout, relu, serial, softmaxCrossEntropy } from "dawngrad/nn";
 import {
   accumulate,
-  crSam,
   type CrSamOptions,
+  crSam,
   type GradFn,
   gnp,
   gradientOf,
@@ -12,9 +12,9 @@ import {
   sam,
 } from "dawngrad/optim";
 import { type HostArray, reference } from "dawngrad/testing";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
-beforeAll(() => init());
+await init();
 
 interface Batch {
   readonly x: Tensor;
@@ -64,9 +64,9 @@ test("gradientOf gives loss, gradients in the parameters' structure, state and a
 
 test("gradientOf refuses a loss function that returns something else", () => {
   const wrong = ((w: Tensor) => w.sum()) as never;
-  expect(() => gradientOf(wrong)(array([1]) as never, null as never, null as never, null as never)).toThrow(
-    /must return \{ loss, state, aux\? \}/,
-  );
+  expect(() =>
+    gradientOf(wrong)(array([1]) as never, null as never, null as never, null as never),
+  ).toThrow(/must return \{ loss, state, aux\? \}/);
 });
 
 type Step = GradFn<Params, Counter, Batch, Tensor, unknown>;
@@ -144,7 +144,9 @@ const closeTrees = (a: unknown, b: unknown, tolerance: number): void => {
   const [x, y] = [a, b].map((t) => tree.leaves(t as never) as unknown as HostArray[]);
   x!.forEach((leaf, i) => {
     leaf.data.forEach((v, j) => {
-      expect(Math.abs(v - y![i]!.data[j]!)).toBeLessThanOrEqual(tolerance * Math.max(1, Math.abs(v)));
+      expect(Math.abs(v - y![i]!.data[j]!)).toBeLessThanOrEqual(
+        tolerance * Math.max(1, Math.abs(v)),
+      );
     });
   });
 };
@@ -172,17 +174,23 @@ test("along random directions per-example differences keep the curvature that th
   const device = jit(crSam(o)(gradientOf(offset)))(w, null, x, random.key(1));
   expect(exact.aux.A.item()).toBeGreaterThan(0);
   // Each example's loss has an error of 2^-24·1000; the difference of three keeps about four of them.
-  expect(Math.abs((await device.aux.A.item()) - exact.aux.A.item())).toBeLessThan(4 * 1000 * 2 ** -23);
+  expect(Math.abs((await device.aux.A.item()) - exact.aux.A.item())).toBeLessThan(
+    4 * 1000 * 2 ** -23,
+  );
 });
 
 test("a random direction needs a key", () => {
-  const f = crSam({ direction: "normal" })(gradientOf((w: Tensor, s: null) => ({ loss: w.sum(), state: s })));
+  const f = crSam({ direction: "normal" })(
+    gradientOf((w: Tensor, s: null) => ({ loss: w.sum(), state: s })),
+  );
   expect(() => f(array([1]), null, null, null)).toThrow(/draws from the step's key.*random\.key/);
 });
 
 test("wrong options name themselves", () => {
   expect(() => crSam({ rho: -1 })).toThrow(/crSam: rho is -1/);
-  expect(() => crSam({ variant: "Paper" as "paper" })).toThrow(/variant is "Paper"; it is one of "code", "paper"/);
+  expect(() => crSam({ variant: "Paper" as "paper" })).toThrow(
+    /variant is "Paper"; it is one of "code", "paper"/,
+  );
   expect(() => crSam({ floor: { A: 1, B: Number.NaN } })).toThrow(/floor\.B is NaN/);
   expect(() => sam({ rho: Number.POSITIVE_INFINITY })).toThrow(/sam: rho is Infinity/);
 });
@@ -199,16 +207,24 @@ describe("accumulate", () => {
   const x = random.normal(random.key(9), [12, 2]);
   const weights = array([1, 2, 3, 4, 5, 6, 1, 1, 1, 2, 2, 2]);
 
-  test.each(["sequential", "vmap"] as const)("%s: the mean over parts is the whole batch's", async (mode) => {
-    for (const batch of [{ x }, { x, weights }]) {
-      const whole = await reference(plain)(w, array(0), batch, null);
-      const parts = await reference(accumulate(plain, { steps: 3, mode }))(w, array(0), batch, null);
-      closeTrees(parts.grads, whole.grads, 1e-12);
-      closeTrees(parts.loss, whole.loss, 1e-12);
-      closeTrees(parts.perExample, whole.perExample, 1e-12);
-      expect(parts.state.item()).toBe(mode === "sequential" ? 3 : 1);
-    }
-  });
+  test.each(["sequential", "vmap"] as const)(
+    "%s: the mean over parts is the whole batch's",
+    async (mode) => {
+      for (const batch of [{ x }, { x, weights }]) {
+        const whole = await reference(plain)(w, array(0), batch, null);
+        const parts = await reference(accumulate(plain, { steps: 3, mode }))(
+          w,
+          array(0),
+          batch,
+          null,
+        );
+        closeTrees(parts.grads, whole.grads, 1e-12);
+        closeTrees(parts.loss, whole.loss, 1e-12);
+        closeTrees(parts.perExample, whole.perExample, 1e-12);
+        expect(parts.state.item()).toBe(mode === "sequential" ? 3 : 1);
+      }
+    },
+  );
 
   test("one step is the gradient function itself", async () => {
     const one = await reference(accumulate(plain, { steps: 1 }))(w, array(0), { x }, null);
@@ -217,8 +233,18 @@ describe("accumulate", () => {
 
   test("accumulate(sam) perturbs each part by itself; sam(accumulate) the whole", async () => {
     const rho = 0.3;
-    const inner = await reference(accumulate(sam({ rho })(plain), { steps: 3 }))(w, array(0), { x }, null);
-    const outer = await reference(sam({ rho })(accumulate(plain, { steps: 3 })))(w, array(0), { x }, null);
+    const inner = await reference(accumulate(sam({ rho })(plain), { steps: 3 }))(
+      w,
+      array(0),
+      { x },
+      null,
+    );
+    const outer = await reference(sam({ rho })(accumulate(plain, { steps: 3 })))(
+      w,
+      array(0),
+      { x },
+      null,
+    );
     const whole = await reference(sam({ rho })(plain))(w, array(0), { x }, null);
     closeTrees(outer.grads, whole.grads, 1e-12);
     expect(inner.grads.toArray()).not.toEqual(outer.grads.toArray());

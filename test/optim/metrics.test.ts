@@ -2,7 +2,12 @@
 import { array, init, random, type Tensor } from "dawngrad";
 import { mnist } from "dawngrad/data";
 import { type DenseParams, softmaxCrossEntropy } from "dawngrad/nn";
-import { gradientNorm, gradientNorms, hutchinsonTrace, normalizedHessianTrace } from "dawngrad/optim";
+import {
+  gradientNorm,
+  gradientNorms,
+  hutchinsonTrace,
+  normalizedHessianTrace,
+} from "dawngrad/optim";
 import { beforeAll, describe, expect, test } from "vitest";
 
 beforeAll(() => init());

@@ -115,7 +115,9 @@ describe("transformations", () => {
   });
   test("addDecayedWeights, with and without a mask", async () => {
     expect(await show(apply(optim.addDecayedWeights(0.1)))).toEqual([4, 2, 7]);
-    expect(await show(apply(optim.addDecayedWeights(0.1, { a: true, b: false })))).toEqual([4, 2, 4]);
+    expect(await show(apply(optim.addDecayedWeights(0.1, { a: true, b: false })))).toEqual([
+      4, 2, 4,
+    ]);
     const byRank = (p: unknown) => tree.map((x: Tensor) => x.ndim > 0, p as never);
     expect(await show(apply(optim.addDecayedWeights(0.1, byRank)))).toEqual([4, 2, 4]);
   });
@@ -144,9 +146,9 @@ describe("errors", () => {
   const withState = (t: optim.Transformation, other: optim.Transformation) =>
     reference((x: { a: Tensor; b: Tensor }) => t.update(x, other.init(x), x)[0])(p);
   test("a state of another optimizer", async () => {
-    await expect(withState(optim.adam({ learningRate: 1 }), optim.sgd({ learningRate: 1 }))).rejects.toThrow(
-      /chain: the state does not belong/,
-    );
+    await expect(
+      withState(optim.adam({ learningRate: 1 }), optim.sgd({ learningRate: 1 })),
+    ).rejects.toThrow(/chain: the state does not belong/);
     await expect(withState(optim.scaleByAdam(), optim.trace({ decay: 0.9 }))).rejects.toThrow(
       /scaleByAdam: the optimizer's state has no "mu".*init\(params\)/,
     );
