@@ -14,7 +14,7 @@ function cubeRoot(a: Atom): Atom {
   const inside = prims.select(zero, like(size, 1), size);
   const rough = prims.exp(prims.div(prims.log(inside), like(size, 3)));
   const root = prims.mul(prims.sign(a), rough);
-  return prims.select(zero, a, root);
+  return prims.select(zero, like(a, 0), root);
 }
 
 /**
