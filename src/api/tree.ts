@@ -154,7 +154,12 @@ export function zip<T>(first: T, ...rest: readonly T[]): MapLeaves<T, LeafOf<T>[
  *
  * ```ts
  * class Pair {
- *   constructor(readonly a: unknown, readonly b: unknown) {}
+ *   a: unknown;
+ *   b: unknown;
+ *   constructor(a: unknown, b: unknown) {
+ *     this.a = a;
+ *     this.b = b;
+ *   }
  * }
  * tree.register(Pair, {
  *   flatten: (p) => ({ children: [p.a, p.b] }),

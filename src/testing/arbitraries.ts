@@ -9,8 +9,10 @@ import { decodeProgram, type RandomProgram } from "./program.js";
 /**
  * Shapes with at most `maxRank` axes of sizes `min` to `max`.
  *
- * ```ts
- * fc.assert(fc.property(shape({ maxRank: 2 }), (s) => s.length <= 2));
+ * ```ts no-run
+ * import fc from "fast-check";
+ * import { arbitraries } from "dawngrad/testing";
+ * fc.assert(fc.property(arbitraries.shape({ maxRank: 2 }), (s) => s.length <= 2));
  * ```
  */
 export const shape = ({ maxRank = 3, min = 1, max = 4 } = {}): fc.Arbitrary<number[]> =>
@@ -33,8 +35,10 @@ const element = (dtype: DType): fc.Arbitrary<number> => {
 /**
  * Host arrays of a dtype: of a given shape, or of random shapes.
  *
- * ```ts
- * fc.assert(fc.property(tensor("bool", [3]), (x) => x.data.length === 3));
+ * ```ts no-run
+ * import fc from "fast-check";
+ * import { arbitraries } from "dawngrad/testing";
+ * fc.assert(fc.property(arbitraries.tensor("bool", [3]), (x) => x.data.length === 3));
  * ```
  */
 export const tensor = (dtype: DType = "float32", of?: readonly number[]): fc.Arbitrary<HostArray> =>
@@ -60,8 +64,10 @@ export const tree = <T>(leaf: fc.Arbitrary<T>): fc.Arbitrary<unknown> =>
  * Random programs: well typed by construction, shrinking to smaller programs, with inputs that are
  * exact in float32.
  *
- * ```ts
- * fc.assert(fc.property(program({ maxSteps: 4 }), (p) => p.graph.outputs.length > 0), { numRuns: 5 });
+ * ```ts no-run
+ * import fc from "fast-check";
+ * import { arbitraries } from "dawngrad/testing";
+ * fc.assert(fc.property(arbitraries.program({ maxSteps: 4 }), (p) => p.graph.outputs.length > 0), { numRuns: 5 });
  * ```
  */
 export const program = ({ maxSteps = 10 } = {}): fc.Arbitrary<RandomProgram> =>

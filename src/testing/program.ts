@@ -356,12 +356,66 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
     const shape = x.aval.shape.map((d, k) => (k === axis ? 1 + (s.param % d) : d));
     return p.dynamicUpdateSlice(x, conform(s.other(), shape), starts);
   }),
+  conv: needsRank((s, x) => {
+    const { shape } = x.aval;
+    // [examples, length, channels], with ones for what is missing; one more length at rank 4.
+    const image = rank(x) === 1 ? [1, ...shape, 1] : rank(x) === 2 ? [1, ...shape] : shape;
+    const lengths = image.slice(1, -1);
+    const window = lengths.map((n, i) => 1 + ((s.param >> i) % Math.min(3, n)));
+    const stride = 1 + (s.param % 2);
+    const lo = s.param % 3 === 0 ? 1 : 0;
+    const dims = lengths.map((n, i) =>
+      slideOver(n, window[i]!, stride, lo, 1 + (s.param % 5 === 0 ? 1 : 0)),
+    );
+    const channels = image[image.length - 1]!;
+    const out = [image[0]!, ...dims.map((d) => d.positions), 2];
+    if (out.includes(0) || sizeOf(out) > MAX_SIZE) return p.neg(x);
+    const w = conform(s.other(), [...window, channels, 2]);
+    const spatial = lengths.map((_, i) => i);
+    const last = image.length - 1;
+    return p.conv(tame(p.reshape(x, image)), tame(w), {
+      lhs: { batch: [], free: [0], contract: [last], spatial: spatial.map((i) => i + 1) },
+      rhs: { batch: [], free: [last], contract: [last - 1], spatial },
+      out: out.map((_, i) => i),
+      dims,
+    });
+  }),
+  pool: needsRank((s, x) => {
+    const axis = s.axis(x);
+    const n = x.aval.shape[axis]!;
+    const window = 1 + (s.param % Math.min(3, n));
+    const lo = window > 1 && s.param % 3 === 0 ? 1 : 0;
+    const dims = [slideOver(n, window, 1 + (s.param % 2), lo, 1)];
+    const params = { axes: [axis], dims };
+    if (dims[0]!.positions < 1) return p.neg(x);
+    switch (s.param % 4) {
+      case 0:
+        return p.windowMax(x, params)[0];
+      case 1:
+        return p.windowMin(x, params)[0];
+      case 2:
+        return p.takeWindow(x, p.windowMax(x, params)[1], params);
+      default: {
+        const size = (sizeOf(x.aval.shape) / n) * dims[0]!.positions * window;
+        if (rank(x) >= MAX_RANK || size > MAX_SIZE) return p.neg(x);
+        const seen = p.windows(x, conform(s.other(), []), params);
+        return s.param % 8 === 3 ? seen : p.reduceSum(seen, p.windowAxes(params));
+      }
+    }
+  }),
   threefry: (s) => {
     const x = s.of("uint32");
     const y = conform(s.of("uint32", true), x.aval.shape);
     return p.threefry2x32(x, y, splat(s.param, x), splat(1, x))[s.param % 2]!;
   },
 };
+
+/** Places of a window over `n` elements with `lo` padding before them and a dilated base. */
+function slideOver(n: number, window: number, stride: number, lo: number, base: number) {
+  const room = lo + (n - 1) * base + 1 - window;
+  const positions = room < 0 ? 0 : Math.floor(room / stride) + 1;
+  return { positions, window, stride, dilation: 1, base, lo };
+}
 
 const names = Object.keys(operations);
 
