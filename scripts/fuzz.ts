@@ -54,9 +54,14 @@ for (const law of chosen) {
   }
   failed++;
   const shrunk = result.counterexample![0];
-  console.log(`FAIL  ${law.name}\n${shrunk}\n`);
+  console.log(
+    `FAIL  ${law.name} (program ${result.numRuns}, shrunk ${result.numShrinks} times, ${seconds} s)`,
+  );
+  console.log(`${shrunk}\n`);
   console.log(String(result.errorInstance));
-  console.log(`again: npm run fuzz -- --runs ${runs} --seed ${seed} --law "${law.name}"\n`);
+  console.log(
+    `again: npm run fuzz -- --runs ${runs} --seed ${seed}${values.device ? " --device" : ""} --law "${law.name}"\n`,
+  );
 }
 console.log(failed === 0 ? "no law failed" : `${failed} law(s) failed`);
 process.exit(failed === 0 ? 0 : 1);

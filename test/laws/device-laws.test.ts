@@ -12,6 +12,8 @@ const names = [
   "8. device = reference for gradients",
   "8. device = reference for vmapped gradients",
   "8. fused = unfused",
+  "8. results in the place of donated inputs are right",
+  "8. runs of one program do not disturb each other, and constants are data",
   "8. no live buffer remains after disposal",
 ];
 

@@ -2,11 +2,11 @@
 import { showAval } from "../../src/core/aval.js";
 import { isFloat, type TypedArray } from "../../src/core/dtype.js";
 import { type NdArray, ndarray } from "../../src/core/ndarray.js";
-import { init } from "../../src/index.js";
+import { init } from "../../src/device/index.js";
 import { bind, buildGraph } from "../../src/ir/builder.js";
-import { evalGraph } from "../../src/ir/eval.js";
-import type { Graph } from "../../src/ir/graph.js";
-import { graphLits } from "../../src/ir/print.js";
+import { evalGraph, inlineGraph } from "../../src/ir/eval.js";
+import { type Atom, Graph, Lit } from "../../src/ir/graph.js";
+import { graphKey, graphLits } from "../../src/ir/print.js";
 import { optimise } from "../../src/optimise/index.js";
 import { interpretWithKink } from "../../src/reference/interpret.js";
 import { errorBound } from "../../src/reference/perturb.js";
@@ -28,22 +28,36 @@ export function toDevice(x: NdArray): ConcreteArray {
   return fromHost(typed, { shape: x.shape, dtype: x.dtype });
 }
 
-/** Run a graph on the device and read the results; inputs and outputs are disposed. */
-export async function runOnDevice(graph: Graph, inputs: readonly NdArray[]): Promise<NdArray[]> {
+interface RunOptions {
+  /** Give all inputs away. */
+  readonly donate?: boolean;
+  /** Inputs without axes are numbers of the host. */
+  readonly hostScalars?: boolean;
+}
+
+/** Submit a run; the promise is for its results. */
+function start(
+  graph: Graph,
+  inputs: readonly NdArray[],
+  { donate = false, hostScalars = false }: RunOptions = {},
+): Promise<NdArray[]> {
+  const onHost = inputs.map((x) => hostScalars && x.shape.length === 0);
   const program = compile(graph, {
     name: "law",
-    donated: inputs.map(() => false),
-    hostScalars: inputs.map(() => false),
+    donated: inputs.map((_, i) => donate && !onHost[i]),
+    hostScalars: onHost,
   });
-  const arrays = inputs.map(toDevice);
+  const arrays = inputs.map((x, i) => (onHost[i] ? x.data[0]! : toDevice(x)));
   const lits = graphLits(graph).map((x) => x.value);
   const outs = run(program, arrays, lits);
-  const values = await Promise.all(
-    outs.map(async (y) => ndarray(y.aval.shape, y.aval.dtype, await y.read())),
-  );
-  for (const x of [...arrays, ...outs]) x.dispose();
-  return values;
+  const values = outs.map(async (y) => ndarray(y.aval.shape, y.aval.dtype, await y.read()));
+  for (const x of [...arrays, ...outs]) if (typeof x !== "number") x.dispose();
+  return Promise.all(values);
 }
+
+/** Run a graph on the device and read the results; inputs and outputs are disposed. */
+export const runOnDevice = (graph: Graph, inputs: readonly NdArray[]): Promise<NdArray[]> =>
+  start(graph, inputs);
 
 function reference(graph: Graph, inputs: readonly NdArray[]): NdArray[] {
   const { outputs, kink } = interpretWithKink(graph, inputs);
@@ -79,6 +93,14 @@ export function expectWithin(
   });
 }
 
+function expectSame(what: string, got: readonly NdArray[], want: readonly NdArray[]): void {
+  want.forEach((w, k) => {
+    if (!w.data.every((x, i) => Object.is(x, got[k]!.data[i]))) {
+      throw new Error(`${what}: output ${k} is [${got[k]!.data}], not bit for bit [${w.data}]`);
+    }
+  });
+}
+
 async function expectDevice(what: string, graph: Graph, inputs: readonly NdArray[]): Promise<void> {
   const want = reference(graph, inputs);
   const bounds = errorBound(graph, inputs);
@@ -101,6 +123,21 @@ async function runUnfused(graph: Graph, inputs: readonly NdArray[]): Promise<NdA
     },
   );
   return Promise.all(pending);
+}
+
+/** The same structure with other constants and other inputs: the same executable runs it. */
+function varied(p: RandomProgram, graph: Graph): [graph: Graph, inputs: readonly NdArray[]] {
+  const other = (x: number): number => (x === 0 ? 0.375 : 0.75 * x);
+  // 0 and 1 decide what simplifies: those stay as they are.
+  const lit = (x: Atom): Atom =>
+    x instanceof Lit && isFloat(x.aval.dtype) && ![0, 1, -1].includes(x.value)
+      ? new Lit(x.aval, other(x.value))
+      : x;
+  const eqns = graph.eqns.map((e) => ({ ...e, inputs: e.inputs.map(lit) }));
+  const inputs = p.inputs.map((x) =>
+    isFloat(x.dtype) ? ndarray(x.shape, x.dtype, Array.from(x.data, other)) : x,
+  );
+  return [new Graph(graph.inputs, eqns, graph.outputs.map(lit)), inputs];
 }
 
 /** The device's laws; opens the device. */
@@ -147,6 +184,46 @@ export async function deviceLaws(): Promise<readonly Law[]> {
         const fused = await runOnDevice(graph, p.inputs);
         const unfused = await runUnfused(graph, p.inputs);
         expectWithin("fused", fused, unfused, bounds);
+      },
+    },
+    {
+      name: "8. results in the place of donated inputs are right",
+      async check(p) {
+        // The gradients come out in the shapes of the inputs: there is something to take over.
+        const graph = optimise(gradGraph(lossOf(p.graph), floats(p)));
+        const both = buildGraph(graph.inputAvals, (ins) => [
+          ...inlineGraph(graph, ins),
+          ...inlineGraph(optimise(p.graph), ins),
+        ]);
+        const want = reference(both, p.inputs);
+        const bounds = errorBound(both, p.inputs);
+        expectWithin("donated", await start(both, p.inputs, { donate: true }), want, bounds);
+      },
+    },
+    {
+      name: "8. runs of one program do not disturb each other, and constants are data",
+      async check(p) {
+        const graph = optimise(p.graph);
+        const [other, otherInputs] = varied(p, graph);
+        if (graphKey(other) !== graphKey(graph)) throw new Error("the structures differ");
+        const want = reference(graph, p.inputs);
+        const otherWant = reference(other, otherInputs);
+        // Nothing is awaited between the runs.
+        const runs = [
+          start(graph, p.inputs),
+          start(other, otherInputs, { hostScalars: true }),
+          start(other, otherInputs),
+          start(graph, p.inputs, { hostScalars: true }),
+          start(graph, p.inputs),
+        ];
+        const [a, b, c, d, e] = (await Promise.all(runs)) as [NdArray[], ...NdArray[][]];
+        const bounds = errorBound(graph, p.inputs);
+        const otherBounds = errorBound(other, otherInputs);
+        expectWithin("the first run", a, want, bounds);
+        expectWithin("other constants, scalars from the host", b!, otherWant, otherBounds);
+        expectWithin("other constants", c!, otherWant, otherBounds);
+        expectWithin("scalars from the host", d!, want, bounds);
+        expectSame("the last run", e!, a);
       },
     },
     {
