@@ -9,6 +9,7 @@ export { digamma, lgamma, polygamma } from "./gamma.js";
 export * from "./hyperbolic.js";
 export * from "./logic.js";
 export * from "./power.js";
+export { relu } from "./rectify.js";
 export { rem } from "./remainder.js";
 export { abs, ceil, floor, max, min, round, sign } from "./rounding.js";
 export * from "./select.js";

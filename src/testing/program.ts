@@ -161,6 +161,7 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
   cosh: unary((x) => p.cosh(tame(x))),
   tanh: unary(p.tanh),
   logistic: unary(p.logistic),
+  relu: unary(p.relu),
   erf: unary(p.erf),
   erfc: unary(p.erfc),
   erfInv: unary((x) => p.erfInv(p.mul(p.tanh(x), splat(0.75, x)))),

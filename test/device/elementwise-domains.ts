@@ -101,6 +101,7 @@ const unaryFloats: Readonly<Record<string, readonly number[]>> = {
     ...magnitudes(1e-20, 0.5, 4000),
     ...special,
   ],
+  relu: [...linear(-3, 3, 2000), ...special],
   logistic: [...linear(-85, 90, 16000), ...special, 200, 1e30, -1e30],
   sqrt: [...positive(2 ** -126, 3e38, 8000), ...special],
   rsqrt: [...positive(2 ** -126, 3e38, 8000), ...special],
@@ -203,7 +204,9 @@ function inputsFor(name: string, dtypes: readonly DType[]): NdArray[] {
   if (dtypes.length === 1) {
     if (dtype !== "float32") return [array(dtype!, padTo4(manyInts))];
     if (name === "polygamma")
-      return [array(dtype, padTo4(unaryFloats.digamma!.filter((x) => Math.abs(x) > 0.02 && x < 1e10)))];
+      return [
+        array(dtype, padTo4(unaryFloats.digamma!.filter((x) => Math.abs(x) > 0.02 && x < 1e10))),
+      ];
     if (name === "integerPow")
       return [array(dtype, padTo4([...magnitudes(0.02, 50, 2000), ...special.slice(0, 6)]))];
     // A NaN's bits are not kept on every path.

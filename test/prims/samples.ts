@@ -81,6 +81,22 @@ const views = (shape: readonly number[], params: object): Sample[] =>
   anything(shape).map((x) => ({ inputs: [x], params }));
 const T = [2, 3, 4] as const;
 
+/** One axis of a window map: `positions` places of a window of `window` elements. */
+const slide = (
+  positions: number,
+  window: number,
+  { stride = 1, dilation = 1, base = 1, lo = 0 } = {},
+) => ({ positions, window, stride, dilation, base, lo });
+/** Axes [1, 2] of [2, 4, 3, 2], with strides, padding, dilations of window and base. */
+const sliding = [
+  { axes: [1, 2], dims: [slide(4, 3, { lo: 1 }), slide(2, 2)] },
+  { axes: [1, 2], dims: [slide(2, 2, { stride: 2 }), slide(3, 2, { dilation: 2, lo: 1 })] },
+  { axes: [1, 2], dims: [slide(5, 3, { base: 2, lo: 1 }), slide(2, 2, { dilation: -1, lo: -1 })] },
+] as const;
+const IMAGE = [2, 4, 3, 2] as const;
+const nhwc = { batch: [], free: [0], contract: [3], spatial: [1, 2] };
+const hwio = { batch: [], free: [3], contract: [2], spatial: [0, 1] };
+
 export const samples: Readonly<Record<string, () => Sample[]>> = {
   abs: () => [...one(-2, 2), { inputs: [integers(S, -9, 9)], params: {} }],
   acos: () => one(-0.9, 0.9),
@@ -156,6 +172,7 @@ export const samples: Readonly<Record<string, () => Sample[]>> = {
     { inputs: [floats(S, 0.1, 4), floats(S, 1.3, 1.9)], params: {} },
     { inputs: [integers(S, -99, 99), integers(S, 1, 7)], params: {} },
   ],
+  relu: () => one(-2, 2),
   round: () => one(-2, 2),
   rsqrt: () => one(0.2, 5),
   select: () => [
@@ -270,6 +287,108 @@ export const samples: Readonly<Record<string, () => Sample[]>> = {
     {
       inputs: [integers(S, -9, 9), integers([3], -9, 9)],
       params: { contract: [[1], [0]], batch: [[], []] },
+    },
+  ],
+  windows: () => [
+    ...sliding.map((params) => ({ inputs: [floats(IMAGE), floats([])], params })),
+    ...anything(IMAGE).map((x) => ({
+      inputs: [x, ndarray([], x.dtype, 1)],
+      params: sliding[0],
+    })),
+    // Windows of one element are slices.
+    {
+      inputs: [floats([2, 5]), floats([])],
+      params: { axes: [1], dims: [slide(2, 1, { stride: 2, lo: -1 })] },
+    },
+    {
+      inputs: [floats([2, 5]), floats([])],
+      params: { axes: [1], dims: [slide(3, 1, { stride: 2, lo: 1 })] },
+    },
+  ],
+  shearWindows: () => [
+    { inputs: [floats([2, 4, 3, 3, 2])], params: { axes: [1, 2], dims: sliding[0].dims } },
+    { inputs: [floats([4, 3, 2])], params: { axes: [0], dims: [slide(5, 3, { lo: 1 })] } },
+    {
+      inputs: [floats([3, 2])],
+      params: { axes: [0], dims: [slide(4, 2, { stride: 2, dilation: -2, base: 2, lo: -1 })] },
+    },
+    { inputs: [integers([3, 2], -9, 9)], params: { axes: [0], dims: [slide(3, 2, { lo: 1 })] } },
+  ],
+  windowMax: () => [
+    ...sliding.map((params) => ({ inputs: [floats(IMAGE)], params })),
+    {
+      inputs: [integers([2, 5], -2, 2)],
+      params: { axes: [1], dims: [slide(3, 3, { lo: 1, stride: 2 })] },
+    },
+  ],
+  windowMin: () => [
+    ...sliding.map((params) => ({ inputs: [floats(IMAGE)], params })),
+    { inputs: [words([2, 5])], params: { axes: [1], dims: [slide(3, 3, { lo: 1, stride: 2 })] } },
+  ],
+  takeWindow: () =>
+    sliding.map((params) => {
+      const shape = [2, params.dims[0].positions, params.dims[1].positions, 2];
+      return { inputs: [floats(IMAGE), integers(shape, -1, 7)], params };
+    }),
+  conv: () => [
+    // Padding, stride and dilation.
+    {
+      inputs: [floats([2, 4, 5, 2]), floats([3, 2, 2, 3])],
+      params: {
+        lhs: nhwc,
+        rhs: hwio,
+        out: [0, 1, 2, 3],
+        dims: [slide(4, 3, { lo: 1 }), slide(2, 2, { stride: 2, dilation: 2 })],
+      },
+    },
+    // Channels first, an output of another order, a dilated base, windows read backwards.
+    {
+      inputs: [floats([2, 2, 3, 3]), floats([2, 2, 2, 2])],
+      params: {
+        lhs: { batch: [], free: [0], contract: [1], spatial: [2, 3] },
+        rhs: { batch: [], free: [0], contract: [1], spatial: [2, 3] },
+        out: [0, 3, 1, 2],
+        dims: [slide(5, 2, { base: 2, lo: 1 }), slide(4, 2, { dilation: -1 })],
+      },
+    },
+    // Groups as a batch axis, one spatial axis, two free axes on the left; no contracted axis.
+    {
+      inputs: [floats([2, 4, 2, 3]), floats([2, 2, 3])],
+      params: {
+        lhs: { batch: [3], free: [2, 0], contract: [], spatial: [1] },
+        rhs: { batch: [2], free: [1], contract: [], spatial: [0] },
+        out: [2, 3, 1, 4, 0],
+        dims: [slide(3, 2)],
+      },
+    },
+    // A gradient of weights: the window is larger than the places; spatial axes out of order.
+    {
+      inputs: [floats([4, 4, 2]), floats([3, 3, 2, 2])],
+      params: {
+        lhs: { batch: [], free: [], contract: [2], spatial: [1, 0] },
+        rhs: { batch: [], free: [2], contract: [3], spatial: [1, 0] },
+        out: [1, 0, 2],
+        dims: [slide(2, 3), slide(2, 3)],
+      },
+    },
+    // Windows that reach beyond both ends.
+    {
+      inputs: [floats([2, 3]), floats([4, 2, 3])],
+      params: {
+        lhs: { batch: [], free: [], contract: [0], spatial: [1] },
+        rhs: { batch: [], free: [2], contract: [1], spatial: [0] },
+        out: [0, 1],
+        dims: [slide(2, 4, { lo: 1 })],
+      },
+    },
+    {
+      inputs: [integers([1, 4, 2], -9, 9), integers([3, 2, 2], -9, 9)],
+      params: {
+        lhs: { batch: [], free: [0], contract: [2], spatial: [1] },
+        rhs: { batch: [], free: [2], contract: [1], spatial: [0] },
+        out: [0, 1, 2],
+        dims: [slide(4, 3, { lo: 1 })],
+      },
     },
   ],
   argmax: () => [

@@ -7,7 +7,7 @@ import * as prims from "../../prims/index.js";
 import { isTensor, type Tensor, type TensorLike } from "../../trace/tensor.js";
 import { operation } from "../../trace/trace.js";
 import { tracerOf } from "../../trace/tracer.js";
-import { asFloat, like } from "./atoms.js";
+import { asFloat, isBool, like } from "./atoms.js";
 import { logAddExp } from "./exponential.js";
 import { elementwise, toAtom } from "./promote.js";
 import {
@@ -37,13 +37,11 @@ export const sigmoid = (x: TensorLike): Tensor =>
  * await relu(array([-1, 2])).toArray(); // [0, 2]
  * ```
  */
-export const relu = (x: TensorLike): Tensor => elementwise("relu", [x], rectified);
-
-/** Not `x > 0`, so that NaN stays. */
-const rectified = (a: Atom): Atom => {
-  const zero = like(a, 0);
-  return prims.select(prims.le(a, zero), zero, a);
-};
+export const relu = (x: TensorLike): Tensor =>
+  elementwise("relu", [x], (a) => {
+    if (a.aval.dtype === "float32") return prims.relu(a);
+    return isBool(a) || a.aval.dtype === "uint32" ? a : prims.max(a, like(a, 0));
+  });
 
 /**
  * x held within [0, 6] (jax.nn.relu6).

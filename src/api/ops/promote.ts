@@ -7,13 +7,20 @@ import type { Atom } from "../../ir/graph.js";
 import { broadcastInDim, convert } from "../../prims/index.js";
 import { isTensor, type Tensor, type TensorLike } from "../../trace/tensor.js";
 import { operation } from "../../trace/trace.js";
-import { currentOp, lift, type Trace, tracerOf } from "../../trace/tracer.js";
+import { currentOp, lift, notTensor, type Trace, tracerOf } from "../../trace/tracer.js";
 
 /** Atoms of one dtype, and whether their result is weakly typed. */
 export interface Operands {
   readonly atoms: Atom[];
   readonly dtype: DType;
   readonly weak: boolean;
+}
+
+/** Untyped callers pass lists, strings and forgotten arguments: those are errors, never NaN. */
+function checkOperand(x: unknown): void {
+  if (!isTensor(x) && typeof x !== "number" && typeof x !== "boolean") {
+    throw new DtypeError(notTensor(currentOp(), x));
+  }
 }
 
 /** The dtype of a result: tensors decide; numbers adapt, except that 2.5 turns integers to float. */
@@ -23,6 +30,7 @@ export function resultType(xs: readonly TensorLike[]): { dtype: DType; weak: boo
   let fraction = false;
   let weakFloat = false;
   for (const x of xs) {
+    checkOperand(x);
     if (isTensor(x)) {
       if (x.weak) {
         if (isFloat(x.dtype)) weakFloat = true;
@@ -43,6 +51,7 @@ export function resultType(xs: readonly TensorLike[]): { dtype: DType; weak: boo
 
 /** One operand as an atom of a dtype; numbers become constants of that dtype. */
 export function toAtom(x: TensorLike, trace: Trace, dtype?: DType): Atom {
+  checkOperand(x);
   if (!isTensor(x)) {
     const want = dtype ?? (typeof x === "boolean" ? "bool" : "float32");
     return lit(constantOf(Number(x), want), want);

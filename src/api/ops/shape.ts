@@ -35,7 +35,10 @@ function resolveShape(op: string, x: Atom, shape: Shape): number[] {
   const fits = unknown < 0 ? size === from : size > 0 && from % size === 0;
   if (!fits) {
     throw new ShapeError(
-      `${op}: ${showAval(x.aval)} has ${from} elements, which do not fill ${showShape(shape)}`,
+      `${op}: ${showAval(x.aval)} has ${from} elements, which do not fill ${showShape(shape)}; ` +
+        (unknown < 0
+          ? `give sizes whose product is ${from}`
+          : `the sizes beside -1 must divide ${from}`),
     );
   }
   return shape.map((d) => (d === -1 ? from / size : d));
