@@ -1,20 +1,27 @@
 /** Every primitive: the strict functions that build with them, and the table of their records. */
 import type { Primitive } from "../ir/primitive.js";
 import { argmaxP, argminP } from "./argreduce.js";
+import { convP } from "./conv.js";
 import { cumulativePrimitives } from "./cumulative.js";
 import { dotGeneralP } from "./dot.js";
 import { elementwisePrimitives } from "./elementwise-table.js";
 import { reducePrimitives } from "./reduce.js";
 import { permuteP, sortP } from "./sort.js";
 import { viewPrimitives } from "./view.js";
+import { takeWindowP, windowMaxP, windowMinP } from "./window-extrema.js";
+import { shearWindowsP, windowsP } from "./windows.js";
 
 export { argmax, argmin } from "./argreduce.js";
+export { type ConvAxes, type ConvParams, conv } from "./conv.js";
 export { cummax, cummin, cumprod, cumsum } from "./cumulative.js";
 export { dotGeneral } from "./dot.js";
 export * from "./elementwise.js";
 export { reduceAnd, reduceMax, reduceMin, reduceOr, reduceProd, reduceSum } from "./reduce.js";
 export { sort } from "./sort.js";
 export * from "./view.js";
+export { takeWindow, windowMax, windowMin } from "./window-extrema.js";
+export type { WindowDim } from "./window-map.js";
+export { shearWindows, type WindowParams, windowAxes, windows } from "./windows.js";
 
 /** The table from which passes' tests are derived: a new primitive is tested because it is here. */
 export const primitives: readonly Primitive[] = [
@@ -22,5 +29,6 @@ export const primitives: readonly Primitive[] = [
   ...viewPrimitives,
   ...reducePrimitives,
   ...cumulativePrimitives,
-  ...([dotGeneralP, argmaxP, argminP, sortP, permuteP] as Primitive[]),
+  ...([dotGeneralP, convP, argmaxP, argminP, sortP, permuteP] as Primitive[]),
+  ...([windowsP, shearWindowsP, windowMaxP, windowMinP, takeWindowP] as Primitive[]),
 ];

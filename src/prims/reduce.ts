@@ -74,7 +74,8 @@ const nanAware =
     return `${f}(${a}, ${b})`;
   };
 
-const extremes: Record<DType, readonly [least: number, greatest: number]> = {
+/** The least and the greatest value of each dtype. */
+export const extremes: Record<DType, readonly [least: number, greatest: number]> = {
   float32: [-Infinity, Infinity],
   int32: [-2147483648, 2147483647],
   uint32: [0, 4294967295],
