@@ -61,7 +61,7 @@ export async function curvatureOf(
 }
 
 /** Points on each side of the weights, and the bytes that the weights of all lanes may take. */
-const half = 22;
+const half = 12;
 const laneBytes = 2 ** 26;
 
 /** Loss at w + t·v, v = ∇L(w)/‖∇L(w)‖, for t in [−reach, reach]; a vmap evaluates many t at once. */

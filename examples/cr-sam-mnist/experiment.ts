@@ -25,6 +25,8 @@ import {
 
 /** Test images in one evaluation, and training images that the landscape looks at. */
 const pieceSize = 1000;
+/** Test images that are looked at after each epoch; the last result is of all of them. */
+const monitored = 2000;
 
 interface Method {
   readonly name: MethodName;
@@ -84,6 +86,7 @@ export async function* experiment(
     labels,
     parameters: tree.size(initial(0).params),
     stepsPerEpoch,
+    monitored: Math.min(monitored, images.test.size),
     costs,
     agreement,
   };
@@ -103,19 +106,19 @@ export async function* experiment(
         );
         train = done.train;
         times.push(done.msPerStep);
-        const { accuracy, loss } = await measure.score(train);
-        epochs.push({ trainLoss: done.loss, testAccuracy: accuracy, testLoss: loss });
+        const { accuracy, loss } = await measure.monitor(train);
+        epochs.push({ trainLoss: done.loss, monitorAccuracy: accuracy, monitorLoss: loss });
         progress.epoch(epoch, done.loss, accuracy);
         signal.throwIfAborted();
       }
       progress.measuring();
-      const last = epochs.at(-1)!;
+      const final = await measure.score(train);
       runs.push({
         method: name,
         seed,
         epochs,
-        testAccuracy: last.testAccuracy,
-        testLoss: last.testLoss,
+        testAccuracy: final.accuracy,
+        testLoss: final.loss,
         ...(await measure.shape(train)),
         msPerStep: median(times.length > 1 ? times.slice(1) : times),
       });
@@ -168,6 +171,7 @@ function measurer(model: Model, options: Options, images: Images) {
   const score = scorer(model);
   const landscape = landscaper(model, 10 * options.rho);
   return {
+    monitor: (train: TrainState) => score(train, test.slice(0, monitored / pieceSize)),
     score: (train: TrainState) => score(train, test),
     shape: async (train: TrainState) => ({
       curvature: await curvatureOf(model, train, flatness!, options.probes),

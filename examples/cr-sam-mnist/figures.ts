@@ -147,7 +147,7 @@ export function trainingCurves(results: Results): TopLevelSpec {
   }));
   const accuracy = curves(results, (run) => ({
     x: epochs(run),
-    y: run.epochs.map((e) => 100 * e.testAccuracy),
+    y: run.epochs.map((e) => 100 * e.monitorAccuracy),
   }));
   return {
     config,
@@ -161,7 +161,11 @@ export function trainingCurves(results: Results): TopLevelSpec {
       {
         title: "Test accuracy",
         ...size,
-        layer: layers(results, accuracy, { x: "epoch", y: "%", integerX: true }),
+        layer: layers(results, accuracy, {
+          x: "epoch",
+          y: `% of ${results.monitored.toLocaleString("en")} test images`,
+          integerX: true,
+        }),
       },
     ],
   } as TopLevelSpec;

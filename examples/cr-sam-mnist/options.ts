@@ -184,7 +184,7 @@ function program(): Command {
       "--probes <n>",
       "random probes of the Hessian's trace",
       number({ integer: true, least: 2 }),
-      16,
+      8,
     )
     .option("--curvature-size <n>", "test images that flatness is measured on", count, 1000)
     .addOption(new Option("--adapter <kind>", "device").choices(adapters).default("auto"))

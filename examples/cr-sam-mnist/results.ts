@@ -21,8 +21,9 @@ export interface Run {
 export interface EpochResult {
   /** Mean over the epoch's steps of the mini-batch loss at the weights of that step. */
   readonly trainLoss: number;
-  readonly testAccuracy: number;
-  readonly testLoss: number;
+  /** Of the first test images only. */
+  readonly monitorAccuracy: number;
+  readonly monitorLoss: number;
 }
 
 /** Flatness at the end of training, on one set of test images for all runs. */
@@ -63,6 +64,8 @@ export interface Results {
   readonly labels: Readonly<Partial<Record<MethodName, string>>>;
   readonly parameters: number;
   readonly stepsPerEpoch: number;
+  /** How many test images the results after each epoch are of. */
+  readonly monitored: number;
   readonly costs: Readonly<Partial<Record<MethodName, StepCost>>>;
   /** CR-SAM spelled out against the library's. */
   readonly agreement: { readonly difference: number; readonly bound: number } | null;

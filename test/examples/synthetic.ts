@@ -13,8 +13,8 @@ export function syntheticRun(method: Run["method"], seed: number, accuracy: numb
     seed,
     epochs: [0, 1, 2].map((epoch) => ({
       trainLoss: 2 / (epoch + 1),
-      testAccuracy: (accuracy * (epoch + 1)) / 3,
-      testLoss: 1,
+      monitorAccuracy: (accuracy * (epoch + 1)) / 3,
+      monitorLoss: 1,
     })),
     testAccuracy: accuracy,
     testLoss: 1 - accuracy,
@@ -35,6 +35,7 @@ export function syntheticResults(runs: readonly Run[], ...args: string[]): Resul
     labels: labelsOf(options),
     parameters: 109_386,
     stepsPerEpoch: 31,
+    monitored: 2000,
     costs: Object.fromEntries(options.optimizers.map((m) => [m, cost])),
     agreement: null,
     runs,
