@@ -1,6 +1,6 @@
 // C[b, m, n] = sum over k of A[b, m, k] * B[b, k, n], a tile in the registers of every thread.
 //
-// A thread computes 8 rows by 4 columns from two 4x4 blocks of A and one of B. No barriers, no
+// A thread computes 8 rows by 4 columns, from eight vectors of A and a 4x4 block of B at a time. No barriers, no
 // workgroup memory, no subgroups: for adapters that lack or are slow at all of them.
 //
 // load_a, load_b and epilogue stand for themselves here; generated code replaces them.
@@ -13,10 +13,9 @@ override TILES_M: u32 = 8u;
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> c: array<vec4f>;
 
-// Rows m..m+3 of A, each at k..k+3; zero where k is out of range.
-fn load_a(batch: u32, m: u32, k: u32) -> mat4x4f {
-  let at = ((batch * M + m) * K + k) / 4u;
-  return mat4x4f(a[at], a[at + K / 4u], a[at + 2u * (K / 4u)], a[at + 3u * (K / 4u)]);
+// Row m of A at k..k+3; zero where k is out of range.
+fn load_a(batch: u32, m: u32, k: u32) -> vec4f {
+  return a[((batch * M + m) * K + k) / 4u];
 }
 
 // Rows k..k+3 of B, each at n..n+3; zero where k is out of range.
@@ -39,16 +38,14 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) lane: 
   var acc: array<vec4f, 8>;
   for (var k = 0u; k < K; k += 4u) {
     let y = load_b(batch, k, n);
-    for (var i = 0u; i < 2u; i++) {
-      let x = load_a(batch, m + i * 4u, k);
-      for (var r = 0u; r < 4u; r++) {
-        let s = x[r];
-        let j = i * 4u + r;
-        acc[j] = fma(vec4f(s.w), y[3], fma(vec4f(s.z), y[2], fma(vec4f(s.y), y[1], fma(vec4f(s.x), y[0], acc[j]))));
-      }
+    for (var i = 0u; i < 8u; i++) {
+      let s = load_a(batch, m + i, k);
+      acc[i] = fma(vec4f(s.w), y[3], fma(vec4f(s.z), y[2], fma(vec4f(s.y), y[1], fma(vec4f(s.x), y[0], acc[i]))));
     }
   }
-  for (var i = 0u; i < 8u; i++) {
-    if (m + i < M) { epilogue(batch, m + i, n, acc[i]); }
-  }
+  // A loop that no compiler unrolls: the epilogue is compiled once, not once for each row.
+  var done: array<vec4f, 8>;
+  for (var i = 0u; i < 8u; i++) { done[i] = acc[i]; }
+  let end = min(m + 8u, M);
+  for (var r = m; r < end; r++) { epilogue(batch, r, n, done[r % 8u]); }
 }

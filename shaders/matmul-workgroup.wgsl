@@ -17,10 +17,9 @@ override TILES_M: u32 = 1u;
 var<workgroup> tile_a: array<vec4f, 256>;
 var<workgroup> tile_b: array<vec4f, 256>;
 
-// Rows m..m+3 of A, each at k..k+3; zero where k is out of range.
-fn load_a(batch: u32, m: u32, k: u32) -> mat4x4f {
-  let at = ((batch * M + m) * K + k) / 4u;
-  return mat4x4f(a[at], a[at + K / 4u], a[at + 2u * (K / 4u)], a[at + 3u * (K / 4u)]);
+// Row m of A at k..k+3; zero where k is out of range.
+fn load_a(batch: u32, m: u32, k: u32) -> vec4f {
+  return a[((batch * M + m) * K + k) / 4u];
 }
 
 // Rows k..k+3 of B, each at n..n+3; zero where k is out of range.
@@ -43,14 +42,12 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) t: u32
   let ty = t / 16u;  // eight rows
   var acc: array<vec4f, 8>;
   for (var k = 0u; k < K; k += 16u) {
-    // The first 64 threads fetch A, the others B, one 4x4 block each.
+    // The first 64 threads fetch A, four vectors each; the others B, one 4x4 block each.
     let u = t % 64u;
     if (t < 64u) {
-      let part = load_a(batch, row + (u / 4u) * 4u, k + (u % 4u) * 4u);
-      let at = (u / 4u) * 16u + u % 4u;
       for (var r = 0u; r < 4u; r++) {
-        let to = at + r * 4u;
-        tile_a[to] = part[r];
+        let to = u + r * 64u;
+        tile_a[to] = load_a(batch, row + to / 4u, k + (to % 4u) * 4u);
       }
     } else {
       let part = load_b(batch, k + (u / 16u) * 4u, column + (u % 16u) * 4u);

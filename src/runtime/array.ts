@@ -9,13 +9,11 @@ import { liveCount } from "./memory.js";
 export class Storage {
   readonly gpu: Gpu;
   readonly buffer: GPUBuffer;
-  readonly bytes: number;
   #count = 0;
 
-  constructor(gpu: Gpu, buffer: GPUBuffer, bytes: number) {
+  constructor(gpu: Gpu, buffer: GPUBuffer) {
     this.gpu = gpu;
     this.buffer = buffer;
-    this.bytes = bytes;
   }
 
   get shared(): boolean {
@@ -138,7 +136,7 @@ export function fromHost(
   const bytes = storageBytes(a);
   const buffer = gpu.pool.acquire(bytes, label);
   gpu.write(buffer, 0, wordsOf(data, dtype));
-  return new ConcreteArray(a, new Storage(gpu, buffer, bytes));
+  return new ConcreteArray(a, new Storage(gpu, buffer));
 }
 
 function wordsOf(data: TypedArray, dtype: DType): ArrayBufferView {

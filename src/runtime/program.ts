@@ -1,6 +1,6 @@
 /** Compiled programs: pipelines and bindings made once, replayed with one submission a run. */
 import { type Aval, showAval, sizeOf } from "../core/aval.js";
-import { type DType, itemSize } from "../core/dtype.js";
+import type { DType } from "../core/dtype.js";
 import { DawngradError } from "../core/errors.js";
 import type { Binding, Gpu, Pipeline } from "../device/index.js";
 import type { Graph } from "../ir/graph.js";
@@ -271,33 +271,25 @@ export function run(
     counters.submits += 1;
   }
 
-  const made = new Map<string, Storage>();
+  const made = new Map<number, Storage>();
   const outputs = schedule.outputs.map((o, i): ConcreteArray => {
     const { aval } = program.graph.outputs[i]!;
-    const bytes = storageBytes(aval);
-    switch (o.kind) {
-      case "empty":
-        return new ConcreteArray(aval, new Storage(gpu, gpu.pool.acquire(0, name), 0));
-      case "constant":
-        return ofScalar(gpu, aval, o.value, name);
-      case "scalar":
-        return ofScalar(gpu, aval, scalar(o.input), name);
-      case "stored": {
-        const at = plan.locations.get(o.variable)!;
-        if (at.kind === "input") {
-          const x = inputs[at.index]!;
-          if (typeof x === "number") return ofScalar(gpu, aval, x, name);
-          return new ConcreteArray(aval, x.use(name));
-        }
-        if (at.kind !== "result") {
-          throw new DawngradError("internal: an output of a program is not a result");
-        }
-        const key = String(at.slot);
-        const storage = made.get(key) ?? new Storage(gpu, results[at.slot]!, bytes);
-        made.set(key, storage);
-        return new ConcreteArray(aval, storage);
-      }
+    if (o.kind === "empty")
+      return new ConcreteArray(aval, new Storage(gpu, gpu.pool.acquire(0, name)));
+    if (o.kind === "constant") return ofScalar(gpu, aval, o.value, name);
+    if (o.kind === "scalar") return ofScalar(gpu, aval, scalar(o.input), name);
+    const at = plan.locations.get(o.variable)!;
+    if (at.kind === "input") {
+      const x = inputs[at.index]!;
+      return typeof x === "number"
+        ? ofScalar(gpu, aval, x, name)
+        : new ConcreteArray(aval, x.use(name));
     }
+    if (at.kind !== "result") throw new DawngradError("internal: an output is not a result");
+    // An output that the program returns twice is one buffer.
+    const storage = made.get(at.slot) ?? new Storage(gpu, results[at.slot]!);
+    made.set(at.slot, storage);
+    return new ConcreteArray(aval, storage);
   });
 
   // The donated arrays are spent; their buffers are results now, or free.
@@ -319,5 +311,5 @@ const ofScalar = (gpu: Gpu, a: Aval, value: number, name: string): ConcreteArray
   }
   const buffer = gpu.pool.acquire(16, `${name}: result`);
   gpu.write(buffer, 0, Uint32Array.of(wordOf(value, a.dtype)));
-  return new ConcreteArray(a, new Storage(gpu, buffer, itemSize));
+  return new ConcreteArray(a, new Storage(gpu, buffer));
 };

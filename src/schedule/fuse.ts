@@ -137,12 +137,14 @@ export class Fusion {
 
   /** One kernel for a producer and a consumer that needs it at the same points only. */
   #vertical(from: Group, to: Group): Group | undefined {
-    if (from.size !== to.size || to.kind === "contract" || to.inner) return undefined;
+    if (from.size !== to.size || to.kind === "contract") return undefined;
+    if (to.inner && (from.inner || from.kind === "contract")) return undefined;
     if (from.kind === "contract" && to.vars.some((v) => this.#isReduction(v))) return undefined;
     if (!this.#aligned(to.reads, from)) return undefined;
     const merged: Group = {
       ...from,
       vars: this.#sorted([...from.vars, ...to.vars]),
+      inner: from.inner ?? to.inner,
       reads: union(from.reads, to.reads),
       flops: from.flops + to.flops,
       loads: from.loads + to.loads,

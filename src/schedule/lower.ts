@@ -6,9 +6,9 @@
 import { sizeOf } from "../core/aval.js";
 import { Builder, bind, lit, withBuilder } from "../ir/builder.js";
 import { type Atom, type Eqn, Graph, Lit, Var } from "../ir/graph.js";
-import { idxFlatten, idxUnflatten } from "../ir/index-expr.js";
+import { type Idx, idxFlatten, idxUnflatten } from "../ir/index-expr.js";
 import { broadcastInDim, mul, pad, reduceSum, reshape, transpose } from "../prims/index.js";
-import { type ContractParams, contractionDims, fitsTemplate } from "./contraction.js";
+import { type ContractParams, contractionDims, fitsTemplate, matrixSizes } from "./contraction.js";
 import { Defs } from "./defs.js";
 import { pointOf } from "./kernel.js";
 import { type Target, wantedThreads } from "./target.js";
@@ -101,6 +101,45 @@ const thinContractions =
     return [productAndSum(inputs, params)];
   };
 
+/**
+ * A product whose only use is its own transpose is computed the other way round, so that what follows
+ * (the update of a weight by its gradient) finds the elements in its own order.
+ */
+function transposedProducts(graph: Graph): Graph {
+  const uses = new Map<Atom, number>();
+  for (const x of [...graph.eqns.flatMap((eqn) => eqn.inputs), ...graph.outputs]) {
+    uses.set(x, (uses.get(x) ?? 0) + 1);
+  }
+  const defs = new Defs(graph, graph.inputs.length);
+  // Equations of the new graph are found by those of the old one.
+  const operands = new Map<Eqn, readonly Atom[]>();
+  return rewrite(graph, (eqn, inputs) => {
+    if (eqn.prim.kind === "contract") operands.set(eqn, inputs);
+    const [x] = eqn.inputs;
+    if (eqn.prim.kind !== "view" || !(x instanceof Var) || uses.get(x) !== 1) return undefined;
+    const product = defs.of(x)?.eqn;
+    if (product?.prim.kind !== "contract") return undefined;
+    const params = product.params as ContractParams;
+    const [a, b] = operands.get(product) as [Atom, Atom];
+    const dims = contractionDims(a.aval.shape, b.aval.shape, params);
+    const { batch, m, n } = matrixSizes(dims);
+    const out = eqn.outputs[0]!.aval;
+    if (Math.min(m, n) <= 1 || sizeOf(out.shape) !== batch * m * n) return undefined;
+    const point = pointOf(sizeOf(out.shape));
+    const e = viewOf(defs, eqn, idxUnflatten(point, out.shape));
+    if (e.kind !== "element") return undefined;
+    const [l, j, i] = idxUnflatten(point, [batch, n, m]) as [Idx, Idx, Idx];
+    if (idxFlatten(e.index, x.aval.shape).key !== idxFlatten([l, i, j], [batch, m, n]).key) {
+      return undefined;
+    }
+    const swapped: ContractParams = {
+      contract: [params.contract[1], params.contract[0]],
+      batch: [params.batch[1], params.batch[0]],
+    };
+    return [reshape(bind(product.prim, [b, a], swapped)[0]!, out.shape)];
+  });
+}
+
 /** Most terms that one thread adds up: more would cost accuracy and leave other threads idle. */
 const longest = 4096;
 /** Fewer terms than this are not worth a second stage. */
@@ -177,6 +216,7 @@ function sameElements(defs: Defs, output: Atom): Atom {
 export function lower(graph: Graph, lits: readonly Lit[], target: Target): Defs {
   let g = rewrite(graph, expandOpaque, lits);
   while (g.eqns.some((eqn) => eqn.prim.kind === "opaque")) g = rewrite(g, expandOpaque);
+  g = transposedProducts(liveOnly(g));
   g = rewrite(liveOnly(g), thinContractions(target));
   g = rewrite(g, splitReductions(target));
   const whole = new Defs(g, graph.inputs.length);

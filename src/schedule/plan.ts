@@ -52,7 +52,8 @@ function place(
   const placed = new Map<Var, [number, number]>();
   for (const life of [...lives].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
     for (let chunk = 0; !placed.has(life.variable); chunk++) {
-      const others = (chunks[chunk] ??= []);
+      const others = chunks[chunk] ?? [];
+      chunks[chunk] = others;
       const alive = others
         .filter((o) => o.first <= life.last && life.first <= o.last)
         .sort((a, b) => a.offset - b.offset);

@@ -139,6 +139,7 @@ export function viewOf(defs: Defs, eqn: Eqn, index: readonly Idx[]): ViewExpr {
           value: at(e.value),
           lo: e.lo,
           hi: e.hi,
+          // biome-ignore lint/suspicious/noThenProperty: the branch of a condition, not a promise
           then: rewrite(e.then),
           else: rewrite(e.else),
         };

@@ -43,7 +43,7 @@ function tileOf(
 ): readonly [rows: number, columns: number] {
   switch (variant) {
     case "subgroup":
-      return [4 * target.subgroupSize, 4 * target.subgroupSize];
+      return [16, 4 * target.subgroupSize];
     case "register":
       return [8, 32];
     case "workgroup":
@@ -54,88 +54,119 @@ function tileOf(
 /** The template for a kernel on an adapter: the one place where this is decided. */
 export function chooseVariant(_k: ContractKernel, target: Target): ContractVariant {
   if (!target.software) return "workgroup";
-  return target.subgroupSize === 4 || target.subgroupSize === 8 ? "subgroup" : "register";
+  return [4, 8, 16].includes(target.subgroupSize) ? "subgroup" : "register";
 }
 
-/** `fn NAME(batch, row, column) -> mat4x4f`: four rows, each at four columns, of an operand. */
-function emitLoad(
-  k: ContractKernel,
-  c: ContractContext,
-  module: ModuleBuilder,
-  side: 0 | 1,
-  name: string,
-): string {
-  const rowName = side === 0 ? "m" : "k";
-  const columnName = side === 0 ? "k" : "n";
-  const { sizes } = k;
-  const batch = idxVar("batch", sizes.batch);
-  const vars = { m: idxVar("m", sizes.m), n: idxVar("n", sizes.n), k: idxVar("k", sizes.k) };
-  const free = side === 0 ? vars.m : vars.n;
-  const address = addressOf(
-    c.defs,
-    k.eqn.inputs[side]!,
-    operandIndex(k.eqn, side, batch, free, vars.k),
-    (v) => c.storage.isStored(v),
-  );
-  if (!address) throw new DawngradError("internal: an operand of a contraction is not stored");
-  const { source, flat } = address;
-  const place = c.place(source);
-  const all = ["batch", "m", "n", "k", ...["m", "n", "k"].map(quarterName)];
-  const scopes = new Scopes(all);
-  const composer = new Composer({
-    defs: c.defs,
-    storage: c.storage,
-    module,
-    scopes,
-    place: (v) => c.place(v),
-    own: () => undefined,
-  });
-  /** The address with a step along one variable; the variable stays a multiple of four. */
-  const step = (e: Idx, along: string, by: number): Idx =>
-    idxSubstitute(e, (n) => {
-      if (n !== along) return undefined;
-      // A variable that always is zero has no name to step.
-      return idxAdd(idxScale(idxVar(quarterName(along), 2 ** 28), 4), by);
-    });
-  const { lines } = scopes.root;
-  lines.push(`let ${quarterName(rowName)} = ${rowName} / 4u;`);
-  lines.push(`let ${quarterName(columnName)} = ${columnName} / 4u;`);
-  const four = [0, 1, 2, 3];
-  const vectorsAlong = (vector: string, other: string): string[] | null => {
-    composer.vectorName = vector;
-    const texts = four.map((i) => vectorPosition(composer, step(flat, other, i)));
-    composer.vectorName = undefined;
-    if (texts.some((t) => t === null)) return null;
-    return texts.map((t) => module.load(place, "float32", 4, t!));
-  };
-  const depthGuard = (i: number, text: string): string =>
-    sizes.k % 4 === 0 ? text : `select(vec4f(0f), ${text}, k + ${i}u < ${sizes.k}u)`;
-  const lanesGuard = (text: string): string =>
-    sizes.k % 4 === 0
-      ? text
-      : `select(vec4f(0f), ${text}, vec4u(k) + vec4u(0u, 1u, 2u, 3u) < vec4u(${sizes.k}u))`;
+/** What the generated load functions share: the address of an operand and its writer. */
+class OperandLoads {
+  readonly #k: ContractKernel;
+  readonly #module: ModuleBuilder;
+  readonly #flat: Idx;
+  readonly #place: Place;
+  readonly #composer: Composer;
+  readonly #scopes: Scopes;
 
-  const rows = vectorsAlong(columnName, rowName);
-  const columns = rows ? null : vectorsAlong(rowName, columnName);
-  const matrix = module.fresh("x");
-  if (rows) {
-    const guarded = rows.map((t, i) => (side === 1 ? depthGuard(i, t) : lanesGuard(t)));
-    lines.push(`let ${matrix} = mat4x4f(${guarded.join(", ")});`);
-  } else if (columns) {
-    const guarded = columns.map((t, i) => (side === 0 ? depthGuard(i, t) : lanesGuard(t)));
-    lines.push(`let ${matrix} = transpose(mat4x4f(${guarded.join(", ")}));`);
-  } else {
-    const element = (i: number, j: number): string => {
-      const at = composer.index(step(step(flat, rowName, i), columnName, j));
-      const x = module.load(place, "float32", 1, at);
-      const depth = side === 0 ? j : i;
-      return sizes.k % 4 === 0 || depth === 0 ? x : `select(0f, ${x}, k + ${depth}u < ${sizes.k}u)`;
-    };
-    const texts = four.map((i) => `vec4f(${four.map((j) => element(i, j)).join(", ")})`);
-    lines.push(`let ${matrix} = mat4x4f(${texts.join(", ")});`);
+  constructor(k: ContractKernel, c: ContractContext, module: ModuleBuilder, side: 0 | 1) {
+    this.#k = k;
+    this.#module = module;
+    const { sizes } = k;
+    const free = side === 0 ? idxVar("m", sizes.m) : idxVar("n", sizes.n);
+    const batch = idxVar("batch", sizes.batch);
+    const address = addressOf(
+      c.defs,
+      k.eqn.inputs[side]!,
+      operandIndex(k.eqn, side, batch, free, idxVar("k", sizes.k)),
+      (v) => c.storage.isStored(v),
+    );
+    if (!address) throw new DawngradError("internal: an operand of a contraction is not stored");
+    this.#flat = address.flat;
+    this.#place = c.place(address.source);
+    this.#scopes = new Scopes(["batch", "m", "n", "k", ...["m", "n", "k"].map(quarterName)]);
+    this.#composer = new Composer({
+      defs: c.defs,
+      storage: c.storage,
+      module,
+      scopes: this.#scopes,
+      place: (v) => c.place(v),
+      own: () => undefined,
+    });
   }
-  const signature = side === 0 ? "batch: u32, m: u32, k: u32" : "batch: u32, k: u32, n: u32";
-  return [`fn ${name}(${signature}) -> mat4x4f {`, ...lines, `return ${matrix};`, "}"].join("\n");
+
+  /** The address some steps along; a variable with a step is known to be a multiple of four. */
+  #at(steps: Readonly<Record<string, number>>): Idx {
+    return idxSubstitute(this.#flat, (name) => {
+      const by = steps[name];
+      if (by === undefined) return undefined;
+      return idxAdd(idxScale(idxVar(quarterName(name), 2 ** 28), 4), by);
+    });
+  }
+
+  /** The aligned vector of four elements along `name`, if they are one. */
+  vector(name: string, steps: Readonly<Record<string, number>>): string | null {
+    this.#composer.vectorName = name;
+    const at = vectorPosition(this.#composer, this.#at(steps));
+    this.#composer.vectorName = undefined;
+    return at === null ? null : this.#module.load(this.#place, "float32", 4, at);
+  }
+
+  element(steps: Readonly<Record<string, number>>): string {
+    return this.#module.load(this.#place, "float32", 1, this.#composer.index(this.#at(steps)));
+  }
+
+  /** `text`, or zero at depths beyond the end; `lanes` where the depth runs along the vector. */
+  guarded(text: string, depth: number, lanes: boolean): string {
+    const { k } = this.#k.sizes;
+    if (k % 4 === 0) return text;
+    if (lanes) return `select(vec4f(0f), ${text}, vec4u(k) + vec4u(0u, 1u, 2u, 3u) < vec4u(${k}u))`;
+    return depth === 0 ? text : `select(vec4f(0f), ${text}, k + ${depth}u < ${k}u)`;
+  }
+
+  scalar(text: string, depth: number): string {
+    const { k } = this.#k.sizes;
+    return k % 4 === 0 || depth === 0 ? text : `select(0f, ${text}, k + ${depth}u < ${k}u)`;
+  }
+
+  fn(signature: string, quarters: readonly string[], result: string): string {
+    const lets = quarters.map((name) => `let ${quarterName(name)} = ${name} / 4u;`);
+    const { lines } = this.#scopes.root;
+    return [`fn ${signature} {`, ...lets, ...lines, `return ${result};`, "}"].join("\n");
+  }
+}
+
+const four = [0, 1, 2, 3] as const;
+/** The list, if none of it is missing. */
+const all = (list: readonly (string | null)[]): readonly string[] | null =>
+  list.every((x) => x !== null) ? (list as readonly string[]) : null;
+
+/** `fn load_a(batch, m, k) -> vec4f`: a row of A at four depths. */
+function emitLoadA(k: ContractKernel, c: ContractContext, module: ModuleBuilder): string {
+  const loads = new OperandLoads(k, c, module, 0);
+  const signature = "load_a(batch: u32, m: u32, k: u32) -> vec4f";
+  const vector = loads.vector("k", {});
+  if (vector !== null) return loads.fn(signature, ["k"], loads.guarded(vector, 0, true));
+  const parts = four.map((j) => loads.scalar(loads.element({ k: j }), j));
+  return loads.fn(signature, ["k"], `vec4f(${parts.join(", ")})`);
+}
+
+/** `fn load_b(batch, k, n) -> mat4x4f`: four depths of B, each at four columns. */
+function emitLoadB(k: ContractKernel, c: ContractContext, module: ModuleBuilder): string {
+  const loads = new OperandLoads(k, c, module, 1);
+  const signature = "load_b(batch: u32, k: u32, n: u32) -> mat4x4f";
+  const rows = all(four.map((i) => loads.vector("n", { k: i })));
+  if (rows) {
+    const texts = rows.map((text, i) => loads.guarded(text, i, false));
+    return loads.fn(signature, ["k", "n"], `mat4x4f(${texts.join(", ")})`);
+  }
+  const columns = all(four.map((i) => loads.vector("k", { n: i })));
+  if (columns) {
+    const texts = columns.map((text) => loads.guarded(text, 0, true));
+    return loads.fn(signature, ["k", "n"], `transpose(mat4x4f(${texts.join(", ")}))`);
+  }
+  const texts = four.map((i) => {
+    const parts = four.map((j) => loads.scalar(loads.element({ k: i, n: j }), i));
+    return `vec4f(${parts.join(", ")})`;
+  });
+  return loads.fn(signature, ["k", "n"], `mat4x4f(${texts.join(", ")})`);
 }
 
 /** `fn epilogue(batch, m, n, value)`: what becomes of four neighbours of a row of the product. */
@@ -197,21 +228,21 @@ export function emitContract(
 ): EmittedContract {
   const t = template(`matmul-${variant}`);
   const functions = {
-    load_a: emitLoad(k, c, module, 0, "load_a"),
-    load_b: emitLoad(k, c, module, 1, "load_b"),
+    load_a: emitLoadA(k, c, module),
+    load_b: emitLoadB(k, c, module),
     epilogue: emitEpilogue(k, c, module),
   };
   const { sizes } = k;
   const [rows, columns] = tileOf(variant, c.target);
   const tilesM = Math.ceil(sizes.m / rows);
-  const all: Record<string, number> = {
+  const values: Record<string, number> = {
     SG: c.target.subgroupSize,
     M: sizes.m,
     N: sizes.n,
     K: sizes.k,
     TILES_M: tilesM,
   };
-  const constants = Object.fromEntries(t.overrides.map((name) => [name, all[name]!]));
+  const constants = Object.fromEntries(t.overrides.map((name) => [name, values[name]!]));
   return {
     text: `${instantiate(t, functions)}\n${module.text("")}`,
     workgroups: [Math.ceil(sizes.n / columns), tilesM * sizes.batch, 1],

@@ -79,7 +79,8 @@ function bestLanes(k: LoopKernel, c: LoopContext): Lanes {
   let least = Number.POSITIVE_INFINITY;
   for (const lanes of laneChoices(k, c.defs)) {
     const cost = accessCost(emitLoop(k, c, new ModuleBuilder(), lanes, "trial"), lanes);
-    if (cost < least) {
+    // Vectors make longer code: they must save something.
+    if (cost < 0.8 * least) {
       best = lanes;
       least = cost;
     }

@@ -107,6 +107,16 @@ class LoopEmitter {
     return this.#scopes.root.lines;
   }
 
+  /**
+   * Where a loop starts. CPU drivers unroll every loop whose count they can tell, which takes them
+   * seconds where the body is long; a zero that only the run knows keeps them from it.
+   */
+  #start(iterations: number, body: readonly string[]): string {
+    const long = iterations <= 64 && iterations * body.length > 40;
+    if (!this.#c.target.software || !long) return "0u";
+    return this.#module.word({ kind: "fixed", bits: 0 }, "uint32");
+  }
+
   #store(v: Var): void {
     const value = this.#values.get(v)!;
     const { dtype } = v.aval;
@@ -193,8 +203,9 @@ class LoopEmitter {
         "}",
       );
     } else {
+      const start = this.#start(iterations, body);
       lines.push(
-        `for (var ${counter} = 0u; ${counter} < ${iterations}u; ${counter}++) {`,
+        `for (var ${counter} = ${start}; ${counter} < ${iterations}u; ${counter}++) {`,
         ...body,
         "}",
       );
@@ -241,8 +252,9 @@ class LoopEmitter {
     this.composer.times = 1;
     const counter = vector ? quarterName(name) : name;
     const iterations = vector ? extent / 4 : extent;
+    const start = this.#start(iterations, body);
     this.#scopes.lines.push(
-      `for (var ${counter} = 0u; ${counter} < ${iterations}u; ${counter}++) {`,
+      `for (var ${counter} = ${start}; ${counter} < ${iterations}u; ${counter}++) {`,
       ...body,
       "}",
     );
