@@ -16,6 +16,19 @@ export const labelOf = (f: AnyFunction): string => f.name || "anonymous function
 /** A value as a tensor: numbers become host scalars. */
 export const asTensor = (x: TensorLike): Tensor => (isTensor(x) ? x : new HostScalar(x));
 
+/** Throws unless `f` is a function: what is transformed is a function, not its result. */
+export function requireFunction(op: string, f: unknown): void {
+  if (typeof f === "function") return;
+  const got = isTensor(f)
+    ? `a tensor ${showAval(f.aval)}`
+    : f === undefined || f === null
+      ? String(f)
+      : `a ${describe(f)}`;
+  throw new DtypeError(
+    `${op}: the first argument must be a function, not ${got}; write ${op}((x) => ...)`,
+  );
+}
+
 /** The leaves of an argument list; anything that is not a tensor or number is an error. */
 export function argumentLeaves(
   op: string,
@@ -53,6 +66,12 @@ export interface TracedCall extends TracedFunction {
 
 /** Trace `f` on the avals of concrete or traced arguments. */
 export function traceCall(op: string, f: AnyFunction, args: readonly unknown[]): TracedCall {
+  requireFunction(op, f);
+  if (!Array.isArray(args)) {
+    throw new ShapeError(
+      `${op}: the arguments of '${labelOf(f)}' must be a list, one entry an argument; write [x] for one`,
+    );
+  }
   const { leaves, def } = argumentLeaves(op, args);
   const label = labelOf(f);
   const traced = traceFunction(label, leaves.map(specOf), (tracers) =>
@@ -84,25 +103,29 @@ export const leafName = (call: { inDef: TreeDef }, i: number): string =>
  */
 export function matchTangents(
   op: string,
+  noun: "tangent" | "cotangent",
   tree: unknown,
   def: TreeDef,
   of: readonly { readonly aval: Tensor["aval"] }[],
 ): (Tensor | null)[] {
   const isValue = (x: unknown): x is TensorLike | null => x === null || isTensorLike(x);
-  const list = broadcastPrefix(op, tree, def, isValue);
+  const list = broadcastPrefix(op, tree, def, isValue, {
+    what: `${noun}s`,
+    advice: `give a ${noun} of the same shape for each leaf, or null for zero`,
+  });
   const paths = def.paths();
   return list.map((x, i) => {
     const want = of[i]!.aval;
     if (x === null) return null;
     if (!isFloat(want.dtype)) {
       throw new DtypeError(
-        `${op}: the leaf at "${paths[i] || "(root)"}" is ${showAval(want)}, which has no tangent; pass null there`,
+        `${op}: the leaf at "${paths[i] || "(root)"}" is ${showAval(want)}, which has no ${noun}; pass null there`,
       );
     }
     const t = asTensor(x);
     if (!avalsEqual(t.aval, want)) {
       throw new ShapeError(
-        `${op}: the leaf at "${paths[i] || "(root)"}" is ${showAval(want)} but its tangent is ` +
+        `${op}: the leaf at "${paths[i] || "(root)"}" is ${showAval(want)} but its ${noun} is ` +
           `${showAval(t.aval)}; they must have the same shape and dtype`,
       );
     }

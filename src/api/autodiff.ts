@@ -16,6 +16,7 @@ import {
   isTensorLike,
   leafName,
   matchTangents,
+  requireFunction,
   type TracedCall,
   traceCall,
 } from "./arguments.js";
@@ -40,7 +41,7 @@ export function jvp<A extends readonly unknown[], R>(
   tangents: { readonly [K in keyof A]: A[K] | null },
 ): [R, R] {
   const call = traceCall("jvp", f as unknown as AnyFunction, primals);
-  const given = matchTangents("jvp", tangents, call.inDef, call.leaves);
+  const given = matchTangents("jvp", "tangent", tangents, call.inDef, call.leaves);
   const mask = call.inputs.map((_, i) => (given[i] ?? null) !== null);
   const { graph, outMask } = jvpGraph(call.graph, mask);
   const tangentList = given.filter((t): t is Tensor => t !== null);
@@ -101,7 +102,7 @@ export function linearize<A extends readonly unknown[], R>(
     });
   });
   const pushforward = (...tangents: A): R => {
-    const given = matchTangents("pushforward", tangents, call.inDef, call.leaves);
+    const given = matchTangents("pushforward", "tangent", tangents, call.inDef, call.leaves);
     const list = given.flatMap((t, i) => (mask[i] ? [t ?? zerosTensor(call.leaves[i]!)] : []));
     const ts = applyGraph(filled, [...residuals, ...list], `pushforward of ${call.label}`);
     let next = 0;
@@ -134,7 +135,7 @@ export function vjp<A extends readonly unknown[], R>(
   const outs = applyGraph(forward, call.inputs, `vjp of ${call.label}`);
   const residuals = outs.slice(n);
   const pullback = (cotangent: R): A => {
-    const cts = matchTangents("pullback", cotangent, call.outDef, call.graph.outputs);
+    const cts = matchTangents("pullback", "cotangent", cotangent, call.outDef, call.graph.outputs);
     const list = cts.flatMap((c, i) =>
       outMask[i] ? [c ?? zerosTensor(call.graph.outputs[i]!)] : [],
     );
@@ -223,10 +224,16 @@ function checkLoss(op: string, call: TracedCall, hasAux: boolean): void {
     const first = structure.kind === "array" ? structure.children[0] : undefined;
     if (structure.kind !== "array" || structure.children.length !== 2 || first?.kind !== "leaf") {
       throw new ShapeError(
-        `${op}: with hasAux '${call.label}' must return [loss, aux], but it returned ${call.outDef}`,
+        `${op}: with hasAux '${call.label}' must return [loss, aux], the loss a scalar, but it returned ` +
+          `${structure.kind === "leaf" ? "one value" : call.outDef}`,
       );
     }
   } else if (structure.kind !== "leaf") {
+    if (structure.kind === "empty") {
+      throw new ShapeError(
+        `${op}: '${call.label}' must return one scalar, but it returned ${call.outDef}; is a return missing?`,
+      );
+    }
     throw new ShapeError(
       `${op}: '${call.label}' must return one scalar, but it returned the tree ${call.outDef}; ` +
         "to return more beside the loss use { hasAux: true } and return [loss, aux]",
@@ -269,6 +276,7 @@ export function grad<A extends readonly unknown[], const N extends number | read
   options?: { readonly argnums?: N; readonly hasAux?: false },
 ): (...args: A) => GradOf<A, N>;
 export function grad(f: AnyFunction, options: GradOptions = {}): (...args: unknown[]) => unknown {
+  requireFunction("grad", f);
   return withName(`grad(${f.name})`, (...args: unknown[]) => {
     const { value, grads } = gradCall("grad", f, args, options);
     return options.hasAux ? [grads, (value as unknown[])[1]] : grads;
@@ -303,6 +311,7 @@ export function valueAndGrad(
   f: AnyFunction,
   options: GradOptions = {},
 ): (...args: unknown[]) => unknown {
+  requireFunction("valueAndGrad", f);
   return withName(`valueAndGrad(${f.name})`, (...args: unknown[]) => {
     const { value, grads } = gradCall("valueAndGrad", f, args, options);
     return [value, grads];

@@ -8,6 +8,7 @@ import { optimise } from "../optimise/index.js";
 import { type ConcreteArray, compile, fromHost, run } from "../runtime/index.js";
 import { HostScalar, Tensor } from "../trace/tensor.js";
 import { setEvaluator } from "../trace/trace.js";
+import { leaked, Tracer } from "../trace/tracer.js";
 
 type State =
   /** Values that no program has asked for yet. */
@@ -31,19 +32,19 @@ export class ConcreteTensor extends Tensor {
     scopes.at(-1)?.add(this);
   }
 
-  /** The array on the device; uploads host values on first use. */
-  deviceArray(): ConcreteArray {
-    const state = this.#live("use");
+  /** The array on the device; uploads host values on first use. `user` is named in errors. */
+  deviceArray(user: () => string): ConcreteArray {
+    const state = this.#live(user);
     if (state.kind === "device") return state.array;
     const array = fromHost(state.data, this.aval);
     this.#state = { kind: "device", array };
     return array;
   }
 
-  #live(what: string): Exclude<State, { kind: "disposed" }> {
+  #live(what: () => string): Exclude<State, { kind: "disposed" }> {
     if (this.#state.kind === "disposed") {
       throw new DisposedError(
-        `${what}: this ${showAval(this.aval)} was disposed; keep it, or compute it again`,
+        `${what()}: this ${showAval(this.aval)} was disposed; keep it, or compute it again`,
       );
     }
     return this.#state;
@@ -51,13 +52,13 @@ export class ConcreteTensor extends Tensor {
 
   /** Where the values are now, for `block`; undefined on the host. */
   pending(): ConcreteArray | undefined {
-    const state = this.#live("block");
+    const state = this.#live(() => "block");
     return state.kind === "device" ? state.array : undefined;
   }
 
   /** The values as a flat row-major typed array: Float32Array, Int32Array, Uint32Array or (bool) Uint8Array. */
   override async data(): Promise<Float32Array | Int32Array | Uint32Array | Uint8Array> {
-    const state = this.#live("data()");
+    const state = this.#live(() => "data()");
     if (state.kind === "host") return state.data.slice() as Float32Array;
     return state.array.read() as Promise<Float32Array>;
   }
@@ -146,10 +147,11 @@ export function tidy<T>(f: () => T): T {
 }
 
 /** What the runtime takes for a value: an array on the device, or a scalar of the host. */
-export function runtimeInput(x: Tensor): ConcreteArray | number {
+export function runtimeInput(x: Tensor, user: () => string): ConcreteArray | number {
   if (x instanceof HostScalar) return x.value;
-  if (x instanceof ConcreteTensor) return x.deviceArray();
-  throw new DawngradError("internal: a tracer reached the runtime");
+  if (x instanceof ConcreteTensor) return x.deviceArray(user);
+  if (x instanceof Tracer) throw leaked(user(), x);
+  throw new DawngradError("internal: an unknown tensor reached the runtime");
 }
 
 export const wrap = (array: ConcreteArray): ConcreteTensor => new ConcreteTensor(array.aval, array);
@@ -182,5 +184,6 @@ setEvaluator((graph, inputs, label) => {
     hostScalars: inputs.map((x) => x instanceof HostScalar),
   });
   const lits = graphLits(g).map((x) => x.value);
-  return run(program, inputs.map(runtimeInput), lits).map(wrap);
+  const arrays = inputs.map((x) => runtimeInput(x, () => label));
+  return run(program, arrays, lits).map(wrap);
 });

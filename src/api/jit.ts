@@ -1,7 +1,7 @@
 /** jit: trace once for each signature, compile, and replay. */
 import { showAval } from "../core/aval.js";
 import { DawngradError, ShapeError } from "../core/errors.js";
-import type { TreeDef } from "../core/tree.js";
+import { flatten, type TreeDef } from "../core/tree.js";
 import { currentBuilder } from "../ir/builder.js";
 import type { Graph } from "../ir/graph.js";
 import { graphLits } from "../ir/print.js";
@@ -9,7 +9,14 @@ import { optimise } from "../optimise/index.js";
 import { compile, type Program, run, warmup } from "../runtime/index.js";
 import { HostScalar, type Tensor } from "../trace/tensor.js";
 import { traceFunction } from "../trace/trace.js";
-import { type AnyFunction, argumentLeaves, labelOf, specOf } from "./arguments.js";
+import {
+  type AnyFunction,
+  argumentLeaves,
+  labelOf,
+  leafName,
+  requireFunction,
+  specOf,
+} from "./arguments.js";
 import { withName } from "./autodiff.js";
 import { runtimeInput, wrap } from "./concrete.js";
 
@@ -74,6 +81,7 @@ export class JitCache {
   readonly #entries = new Map<string, Compiled>();
 
   constructor(f: AnyFunction, options: JitOptions) {
+    requireFunction("jit", f);
     this.#f = f;
     this.label = options.name ?? labelOf(f);
     this.#static = toList(options.staticArgnums);
@@ -160,7 +168,12 @@ export class JitCache {
 
   run(args: readonly unknown[]): unknown {
     const { compiled, leaves } = this.prepare(args);
-    const inputs = [...leaves, ...compiled.captures].map(runtimeInput);
+    const what = (i: number): string => {
+      if (i >= leaves.length) return `'${this.label}' (a tensor that it closes over)`;
+      const dynamic = args.filter((_, k) => !this.#static.includes(k));
+      return `'${this.label}' (${leafName({ inDef: flatten(dynamic)[1] }, i)})`;
+    };
+    const inputs = [...leaves, ...compiled.captures].map((x, i) => runtimeInput(x, () => what(i)));
     const outs = run(compiled.program, inputs, compiled.lits);
     return compiled.outDef.unflatten(outs.map(wrap));
   }

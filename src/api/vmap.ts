@@ -8,7 +8,13 @@ import type { Atom } from "../ir/graph.js";
 import { broadcastInDim, transpose } from "../prims/index.js";
 import { applyGraph, traceFunction } from "../trace/trace.js";
 import { batchGraph } from "../transform/index.js";
-import { type AnyFunction, argumentLeaves, labelOf, leafName } from "./arguments.js";
+import {
+  type AnyFunction,
+  argumentLeaves,
+  labelOf,
+  leafName,
+  requireFunction,
+} from "./arguments.js";
 import { withName } from "./autodiff.js";
 
 /** An axis, null for "not mapped", or a tree of them that is a prefix of the value's structure. */
@@ -43,6 +49,7 @@ export function vmap<A extends readonly unknown[], R>(
   outAxes: Axes = 0,
   options: VmapOptions = {},
 ): (...args: A) => R {
+  requireFunction("vmap", f);
   const label = labelOf(f as unknown as AnyFunction);
   return withName(`vmap(${label})`, ((...args: A): R => {
     const { leaves, def } = argumentLeaves("vmap", args);

@@ -83,6 +83,13 @@ export function normalizeAxes(
 }
 
 export function checkShape(op: string, shape: Shape): void {
+  if (!Array.isArray(shape) || shape.some((d) => typeof d === "object")) {
+    throw new ShapeError(
+      `${op}: a shape is a list of JavaScript numbers, known when the function is traced; a tensor or ` +
+        "an argument that is traced has none: take sizes from x.shape, or make the argument static " +
+        "(jit's staticArgnums)",
+    );
+  }
   for (const d of shape) {
     if (!Number.isInteger(d) || d < 0) {
       throw new ShapeError(

@@ -37,10 +37,7 @@ const registry = new Map<unknown, RegisteredNode>();
  * Make instances of a class inner nodes of trees (like jax.tree_util.register_pytree_node).
  * `aux` must be comparable as JSON.
  */
-export function register<T>(
-  type: abstract new (...args: never[]) => T,
-  node: CustomNode<T>,
-): void {
+export function register<T>(type: abstract new (...args: never[]) => T, node: CustomNode<T>): void {
   registry.set(type.prototype, {
     ...(node as unknown as CustomNode<never>),
     flatten: node.flatten.bind(node) as never,
@@ -98,6 +95,21 @@ function keyOf(s: Structure): string {
   }
 }
 
+function show(s: Structure): string {
+  switch (s.kind) {
+    case "leaf":
+      return "leaf";
+    case "empty":
+      return String(s.value);
+    case "array":
+      return `[${s.children.map(show).join(", ")}]`;
+    case "object":
+      return `{${s.keys.map((k, i) => `${JSON.stringify(k)}: ${show(s.children[i]!)}`).join(", ")}}`;
+    case "custom":
+      return `${s.node.name}(${s.children.map(show).join(", ")})`;
+  }
+}
+
 function countLeaves(s: Structure): number {
   switch (s.kind) {
     case "leaf":
@@ -129,7 +141,7 @@ export class TreeDef {
   unflatten(leaves: readonly unknown[]): unknown {
     if (leaves.length !== this.size) {
       throw new ShapeError(
-        `tree.unflatten: the structure ${this.toString()} has ${this.size} leaves but ${leaves.length} were given`,
+        `tree.unflatten: the structure ${this} has ${this.size} leaves but ${leaves.length} were given`,
       );
     }
     let next = 0;
@@ -172,8 +184,9 @@ export class TreeDef {
     return out;
   }
 
+  /** As people read it: `{"w": leaf, "b": [leaf, null]}`. */
   toString(): string {
-    return this.key;
+    return show(this.structure);
   }
 }
 
@@ -211,6 +224,17 @@ function firstDifference(a: TreeDef, b: TreeDef): string {
   return "their empty or custom nodes differ";
 }
 
+/** How an error of `broadcastPrefix` speaks of what it was given. */
+export interface PrefixWords {
+  readonly what: string;
+  readonly advice: string;
+}
+
+const axesWords: PrefixWords = {
+  what: "axes",
+  advice: "give a number, null, or a tree of them that is a prefix of the value's structure",
+};
+
 /**
  * Give every leaf of `def` the value of the prefix that covers it: a prefix is a tree of which
  * any subtree may be replaced by one value (vmap's axes). `isValue` says what counts as a value.
@@ -220,13 +244,17 @@ export function broadcastPrefix<T>(
   prefix: unknown,
   def: TreeDef,
   isValue: (x: unknown) => x is T,
+  words: PrefixWords = axesWords,
 ): T[] {
   const out: T[] = [];
   const fill = (s: Structure, value: T): void => {
     for (let n = countLeaves(s); n > 0; n--) out.push(value);
   };
   const go = (p: unknown, s: Structure, path: string): void => {
-    if (isValue(p)) return fill(s, p);
+    if (isValue(p)) {
+      fill(s, p);
+      return;
+    }
     if (s.kind === "empty") return;
     if (s.kind === "array" && Array.isArray(p) && p.length === s.children.length) {
       s.children.forEach((c, i) => {
@@ -244,8 +272,8 @@ export function broadcastPrefix<T>(
       }
     }
     throw new ShapeError(
-      `${op}: the axes at "${path || "(root)"}" do not match the value's structure ${keyOf(s)}; ` +
-        "give a number, null, or a tree of them that is a prefix of the value's structure",
+      `${op}: the ${words.what} at "${path || "(root)"}" do not match the value's structure ` +
+        `${show(s)}; ${words.advice}`,
     );
   };
   go(prefix, def.structure, "");

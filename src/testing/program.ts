@@ -317,6 +317,23 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
     const axes = x.aval.shape.map((_, i) => i);
     return p.dotGeneral(x, x, { contract: [axes, axes], batch: [[], []] });
   },
+  // Several contracted axes whose pairs stand in different orders in the two operands.
+  dotMany: (s) => {
+    const x = s.float();
+    if (rank(x) < 2) return p.mul(x, conform(s.other(), x.aval.shape));
+    const n = rank(x);
+    const by = 1 + (s.param % (n - 1));
+    // Axis i of y is axis i + by of x.
+    const perm = x.aval.shape.map((_, i) => (i + by) % n);
+    const y = conform(
+      s.other(),
+      perm.map((i) => x.aval.shape[i]!),
+    );
+    const keep = s.param % 4 === 0 ? 1 : 0;
+    const ofY = perm.map((_, i) => i).slice(keep);
+    const axes: [number[], number[]] = [ofY.map((i) => perm[i]!), ofY];
+    return p.dotGeneral(x, y, { contract: axes, batch: [[], []] });
+  },
   batchDot: (s) => {
     const x = s.float();
     const y = conform(s.other(), x.aval.shape);

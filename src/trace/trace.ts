@@ -6,7 +6,7 @@ import { currentBuilder, withBuilder } from "../ir/builder.js";
 import { inlineGraph } from "../ir/eval.js";
 import type { Graph } from "../ir/graph.js";
 import { isTensor, type Tensor, type TensorLike } from "./tensor.js";
-import { lift, named, type Tracer, Trace, tracerOf, unnamed } from "./tracer.js";
+import { argument, lift, named, Trace, type Tracer, tracerOf, unnamed } from "./tracer.js";
 
 /** A function as a graph. The graph's inputs are the arguments' leaves, then the captures. */
 export interface TracedFunction {
@@ -32,7 +32,7 @@ export function traceFunction(
   f: (leaves: readonly Tracer[]) => unknown,
 ): TracedFunction {
   const trace = new Trace(label, currentBuilder());
-  const args = inputs.map((i) => tracerOf(trace, trace.input(i.aval), i.weak));
+  const args = inputs.map((i) => tracerOf(trace, trace.input(i.aval), i.weak, argument));
   try {
     return withBuilder(trace, () => {
       const out = unnamed(() => f(args));
@@ -81,12 +81,13 @@ export function applyGraph(
 ): Tensor[] {
   const trace = currentBuilder();
   if (!trace) return evaluator(graph, inputs, label);
-  if (!(trace instanceof Trace)) throw new DawngradError("internal: a rule used a tensor operation");
+  if (!(trace instanceof Trace))
+    throw new DawngradError("internal: a rule used a tensor operation");
   const atoms = inlineGraph(
     graph,
     inputs.map((x) => lift(x, trace)),
   );
-  return atoms.map((a, i) => tracerOf(trace, a, outWeak?.[i] ?? false));
+  return atoms.map((a, i) => tracerOf(trace, a, outWeak?.[i] ?? false, label));
 }
 
 /**

@@ -1,6 +1,11 @@
 /** Tracers: the values that a function sees while it is traced, and how they enter a builder. */
 import { type Aval, showAval } from "../core/aval.js";
-import { ConcretizationError, LeakedTracerError } from "../core/errors.js";
+import {
+  ConcretizationError,
+  DawngradError,
+  DtypeError,
+  LeakedTracerError,
+} from "../core/errors.js";
 import { Builder, currentBuilder, lit } from "../ir/builder.js";
 import { type Atom, Lit, type Var } from "../ir/graph.js";
 import { HostScalar, isTensor, Tensor, type TensorLike } from "./tensor.js";
@@ -42,6 +47,12 @@ export function named<T>(name: string, f: () => T): T {
   op = name;
   try {
     return f();
+  } catch (error) {
+    // Errors of primitives name those; users know the operation that they called.
+    if (error instanceof DawngradError && !error.message.startsWith(name)) {
+      error.message = `${name}: ${error.message}`;
+    }
+    throw error;
   } finally {
     op = "an operation";
   }
@@ -57,6 +68,9 @@ export function unnamed<T>(f: () => T): T {
     op = before;
   }
 }
+
+/** Origin of the values that a traced function is called with. */
+export const argument = "argument";
 
 export class Tracer extends Tensor {
   declare readonly __tensor: true;
@@ -77,10 +91,17 @@ export class Tracer extends Tensor {
     return this.atom.aval;
   }
 
+  /** Where the value comes from, for errors. */
+  get provenance(): string {
+    const from = this.origin === argument ? "an argument of" : `made by ${this.origin} in`;
+    return `${from} '${this.trace.label}'`;
+  }
+
   // Data is asynchronous on concrete tensors; under a trace there is none.
   #refuse(what: string, instead: string): never {
+    if (!this.trace.open) throw leaked(what, this);
     throw new ConcretizationError(
-      `${what}: a traced ${showAval(this.aval)} (made by ${this.origin} in '${this.trace.label}') ` +
+      `${what}: a traced ${showAval(this.aval)} (${this.provenance}) ` +
         `has no value while the function is traced; ${instead}`,
     );
   }
@@ -120,30 +141,50 @@ export function currentTrace(): Trace | undefined {
   return isTrace(b) ? b : undefined;
 }
 
+/** Says what to pass where a tensor or number is wanted. */
+export function notTensor(operation: string, x: unknown): string {
+  const kind =
+    x === undefined || x === null
+      ? String(x)
+      : Array.isArray(x)
+        ? "a list"
+        : typeof x === "object"
+          ? `a ${x.constructor?.name ?? "object"}`
+          : `a ${typeof x}`;
+  const hint =
+    Array.isArray(x) || ArrayBuffer.isView(x)
+      ? "make it a tensor with array(...)"
+      : "pass a tensor, a number or a boolean";
+  return `${operation}: an operand is ${kind}; ${hint}`;
+}
+
 /** The atom of a value in the given trace; outer values become captures of the traces between. */
 export function lift(x: TensorLike, trace: Trace): Atom {
   if (typeof x === "number") return lit(x, "float32");
   if (typeof x === "boolean") return lit(Number(x), "bool");
   if (x instanceof HostScalar) return lit(x.value, x.aval.dtype);
+  if (!isTensor(x)) throw new DtypeError(notTensor(op, x));
   if (!(x instanceof Tracer)) return trace.capture(x);
   if (x.trace === trace) return x.atom;
-  if (!x.trace.open) {
-    throw new LeakedTracerError(
-      `${op}: a traced ${showAval(x.aval)} made by ${x.origin} in '${x.trace.label}' is used after ` +
-        "that function has returned; return values from the function instead of storing them in " +
-        "outer variables",
-    );
-  }
+  const user = op === "an operation" ? `'${trace.label}'` : op;
+  if (!x.trace.open) throw leaked(user, x);
   for (let b: Builder | undefined = trace.parent; b; b = b.parent) {
     if (b === x.trace) return trace.capture(x);
   }
   throw new LeakedTracerError(
-    `${op}: a traced ${showAval(x.aval)} of '${x.trace.label}' is used in '${trace.label}', which is ` +
+    `${user}: a traced ${showAval(x.aval)} of '${x.trace.label}' is used in '${trace.label}', which is ` +
       "not inside it; pass the value as an argument",
   );
 }
 
-export const tracerOf = (trace: Trace, atom: Atom, weak = false): Tracer =>
-  new Tracer(trace, atom, weak);
+/** The error of a tracer that is used where its trace is not in progress. */
+export const leaked = (user: string, x: Tracer): LeakedTracerError =>
+  new LeakedTracerError(
+    `${user}: a traced ${showAval(x.aval)} (${x.provenance}) is used after that function has ` +
+      "returned; return values from the function instead of storing them in outer variables",
+  );
+
+export const tracerOf = (trace: Trace, atom: Atom, weak = false, origin = op): Tracer =>
+  new Tracer(trace, atom, weak, origin);
 
 export { isTensor };

@@ -93,6 +93,13 @@ export function arange(stop: number, options?: DtypeOption): Tensor;
 export function arange(start: number, stop: number, options?: DtypeOption): Tensor;
 export function arange(start: number, stop: number, step: number, options?: DtypeOption): Tensor;
 export function arange(...args: readonly (number | DtypeOption | undefined)[]): Tensor {
+  if (args.some((a) => isTensor(a))) {
+    throw new ShapeError(
+      "arange: start, stop and step decide the shape and must be JavaScript numbers, known when the " +
+        "function is traced, not tensors; take them from x.shape, or make the argument static (jit's " +
+        "staticArgnums)",
+    );
+  }
   const list = args.filter((a): a is number => typeof a === "number");
   const options = args.find((a): a is DtypeOption => typeof a === "object") ?? {};
   const [start, stop, step] =

@@ -65,7 +65,8 @@ function sizesOf(spec: string, operands: readonly Labelled[]): Map<string, numbe
         const name = /\d/.test(l) ? "..." : l;
         throw new ShapeError(
           `einsum("${spec}"): "${name}" has sizes ${have} and ${n} in operands ` +
-            operands.map((o) => showAval(o.atom.aval)).join(", "),
+            `${operands.map((o) => showAval(o.atom.aval)).join(", ")}; axes of one letter must be ` +
+            "equally long",
         );
       }
       sizes.set(l, n === 1 ? have : n);

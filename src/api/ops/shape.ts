@@ -212,7 +212,9 @@ export const broadcastTo = (x: TensorLike, shape: Shape, op = "broadcastTo"): Te
   view(op, x, (a) => {
     checkShape(op, shape);
     if (!shapesEqual(broadcastShapes(op, a.aval.shape, shape), shape)) {
-      throw new ShapeError(`${op}: ${showAval(a.aval)} does not broadcast to ${showShape(shape)}`);
+      throw new ShapeError(
+        `${op}: ${showAval(a.aval)} does not broadcast to ${showShape(shape)}; sum or reshape it first`,
+      );
     }
     return broadcastAtom(a, shape);
   });
