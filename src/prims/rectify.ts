@@ -10,7 +10,7 @@ import { select } from "./select.js";
 export const relu = unary({
   name: "relu",
   takes: ["float32"],
-  ref: (x) => (x <= 0 ? 0 : x),
+  ref: (x) => Math.max(x, 0),
   emit: (x, ctx) => {
     const zero = ctx.constant(0, "float32");
     return `select(${x}, ${zero}, ${x} <= ${zero})`;

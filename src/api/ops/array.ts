@@ -3,6 +3,7 @@ import { aval, checkShape, type Shape, showAval, showShape, sizeOf } from "../..
 import { type DType, dtypes, isFloat, type TypedArray } from "../../core/dtype.js";
 import { DtypeError, ShapeError } from "../../core/errors.js";
 import { isTensor, type Tensor, type TensorLike } from "../../trace/tensor.js";
+import { operation } from "../../trace/trace.js";
 import { hostBuffer, hostTensor } from "../concrete.js";
 import { astype } from "./cast.js";
 import { stack } from "./join.js";
@@ -51,9 +52,11 @@ export function array(data: ArrayData, options: ArrayOptions = {}): Tensor {
   if (shape !== undefined) checkShape("array", shape);
   if (dtype !== undefined) checkDtypeName("array", dtype);
   if (isTensor(data) || (Array.isArray(data) && containsTensor(data))) {
-    const x = isTensor(data) ? data : stackNested(data as NestedList);
-    const cast = dtype === undefined ? x : astype(x, dtype);
-    return shape === undefined ? cast : reshape(cast, shape);
+    return operation("array", () => {
+      const x = isTensor(data) ? data : stackNested(data as NestedList);
+      const cast = dtype === undefined ? x : astype(x, dtype);
+      return shape === undefined ? cast : reshape(cast, shape);
+    });
   }
   const flat: (number | boolean)[] = [];
   const source: ArrayLike<number | boolean> = isTyped(data) ? data : flat;
@@ -185,5 +188,5 @@ export function full(
   checkShape("full", shape);
   if (options.dtype !== undefined) checkDtypeName("full", options.dtype);
   const natural = isTensor(value) ? value.dtype : typeof value === "boolean" ? "bool" : "float32";
-  return broadcastTo(astype(value, options.dtype ?? natural), shape, "full");
+  return operation("full", () => broadcastTo(astype(value, options.dtype ?? natural), shape));
 }

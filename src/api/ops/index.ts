@@ -13,6 +13,7 @@ export {
 } from "./array.js";
 export * from "./cast.js";
 export * from "./comparison.js";
+export { type ConvOptions, type ConvTransposeOptions, conv, convTranspose } from "./conv.js";
 export {
   arange,
   type DtypeOption,
@@ -67,6 +68,16 @@ export {
 export * from "./logic.js";
 export { type DiagonalOptions, diag, diagonal, trace, tri, tril, triu } from "./matrix.js";
 export {
+  type AvgPoolOptions,
+  avgPool,
+  globalAvgPool,
+  maxPool,
+  type PoolOptions,
+  type ReduceWindowOptions,
+  reduceWindow,
+  type WindowReduction,
+} from "./pooling.js";
+export {
   type AverageOptions,
   type AxisArgument,
   all,
@@ -103,6 +114,7 @@ export {
   transpose,
 } from "./shape.js";
 export { argsort, median, type SortOptions, searchsorted, sort, topK } from "./sorting.js";
+export type { Layout, Padding, PerDimension } from "./spatial.js";
 export * from "./special.js";
 export * from "./trigonometric.js";
 export * from "./where.js";

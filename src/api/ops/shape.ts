@@ -15,7 +15,7 @@ import type { Atom } from "../../ir/graph.js";
 import * as prims from "../../prims/index.js";
 import { isTensor, type Tensor, type TensorLike } from "../../trace/tensor.js";
 import { operation, operations } from "../../trace/trace.js";
-import { tracerOf } from "../../trace/tracer.js";
+import { currentOp, tracerOf } from "../../trace/tracer.js";
 import { broadcastAtom, toAtom } from "./promote.js";
 
 /** An operation that only moves elements: it keeps dtype and weak typing. */
@@ -208,8 +208,9 @@ export const squeeze = (x: TensorLike, axis?: number | readonly number[]): Tenso
  * await broadcastTo(array([1, 2]), [2, 2]).toArray(); // [[1, 2], [1, 2]]
  * ```
  */
-export const broadcastTo = (x: TensorLike, shape: Shape, op = "broadcastTo"): Tensor =>
-  view(op, x, (a) => {
+export const broadcastTo = (x: TensorLike, shape: Shape): Tensor =>
+  view("broadcastTo", x, (a) => {
+    const op = currentOp();
     checkShape(op, shape);
     if (!shapesEqual(broadcastShapes(op, a.aval.shape, shape), shape)) {
       throw new ShapeError(
