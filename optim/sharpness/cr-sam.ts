@@ -134,11 +134,17 @@ function differences<P>(clean: Point<P>, plus: Point<P>, minus: Point<P>, byExam
 }
 
 /** The slopes φ′(A)·α and φ′(B)·β, and whether a floor was in effect. */
+interface Weights {
+  readonly a: TensorLike;
+  readonly b: TensorLike;
+  readonly clamped: Tensor;
+}
+
 function weights(
   options: CrSamOptions,
   { A, B }: { readonly A: Tensor; readonly B: Tensor },
   rounding: TensorLike,
-): { a: TensorLike; b: TensorLike; clamped: Tensor } {
+): Weights {
   const { alpha = 0.1, beta = 0.01, variant = "code", curvature = "finite-difference" } = options;
   if (variant === "code") return { a: alpha, b: beta, clamped: scalar(0) };
   const negative = options.negative ?? (curvature === "exact" ? "softabs" : "linear");
@@ -153,6 +159,26 @@ function weights(
     clamped: logicalOr(isFloored(A, tauA, negative), isFloored(B, tauB, negative)).astype(
       "float32",
     ),
+  };
+}
+
+function auxOf<P>(
+  clean: Point<P>,
+  { plus, minus, A, B }: { plus: Point<P>; minus: Point<P>; A: Tensor; B: Tensor },
+  gradNorm: Tensor,
+  { a, b, clamped }: Weights,
+): CrSamAux {
+  return {
+    L0: clean.loss,
+    Lp: plus.loss,
+    Lm: minus.loss,
+    A,
+    B,
+    gradNorm,
+    c0: scalar(mul(a, -2)),
+    cp: scalar(add(add(a, b), 1)),
+    cm: scalar(sub(a, b)),
+    clamped,
   };
 }
 
@@ -208,37 +234,33 @@ export function crSam(options: CrSamOptions = {}): SharpnessTransform<CrSamAux> 
       const at = [params, state, batch, key] as const;
       const clean = gradFn(params, state, batch, key);
       const gradNorm = tree.norm(clean.grads);
+      if (rho === 0) {
+        // A literal 0 needs no other pass: the program is that of the base gradient.
+        const still = { plus: clean, minus: clean, A: scalar(0), B: scalar(0) };
+        const rounding = roundingFloor(clean.loss, clean.loss, clean.loss);
+        const aux = auxOf(clean, still, gradNorm, weights(options, still, rounding));
+        return sharpResult(clean, clean.grads, aux);
+      }
       const raw = direction === "gradient" ? clean.grads : randomDirection(params, key, direction);
       const length = direction === "gradient" ? gradNorm : tree.norm(raw);
       const move: Perturbation<P> = alongUnit(raw, rho, length);
       const { plus, minus } = pointsBesides(gradFn, at, move, clean, lanes);
       const v = (): P => tree.scale(raw, reciprocalOrZero(length));
       const derivatives = exact ? exactCurvature(gradFn, at, v(), rho) : undefined;
-      const values = derivatives ?? differences(clean, plus, minus, direction !== "gradient");
+      const { A, B } = derivatives ?? differences(clean, plus, minus, direction !== "gradient");
       const rounding = exact ? 0 : roundingFloor(clean.loss, plus.loss, minus.loss);
-      const { a, b, clamped } = weights(options, values, rounding);
+      const w = weights(options, { A, B }, rounding);
       let grads = derivatives
-        ? tree.axpy(b, derivatives.gradB, tree.axpy(a, derivatives.gradA, plus.grads))
-        : combine(clean, plus, minus, a, b);
+        ? tree.axpy(w.b, derivatives.gradB, tree.axpy(w.a, derivatives.gradA, plus.grads))
+        : combine(clean, plus, minus, w.a, w.b);
       if (through === "full" && direction === "gradient") {
         // ∂(objective)/∂e by the chain rule through v = g/‖g‖, whose derivative is (I − vvᵀ)·H/‖g‖.
         const u = derivatives
-          ? tree.axpy(mul(a, 2), derivatives.halfGradA, plus.grads)
-          : tree.axpy(add(add(a, b), 1), plus.grads, tree.scale(minus.grads, sub(b, a)));
+          ? tree.axpy(mul(w.a, 2), derivatives.halfGradA, plus.grads)
+          : tree.axpy(add(add(w.a, w.b), 1), plus.grads, tree.scale(minus.grads, sub(w.b, w.a)));
         const Hu = hessianTimes(gradFn, at, orthogonalTo(v(), u));
         grads = tree.axpy(mul(reciprocalOrZero(gradNorm), rho), Hu, grads);
       }
-      return sharpResult(clean, grads, {
-        L0: clean.loss,
-        Lp: plus.loss,
-        Lm: minus.loss,
-        A: values.A,
-        B: values.B,
-        gradNorm,
-        c0: scalar(mul(a, -2)),
-        cp: scalar(add(add(a, b), 1)),
-        cm: scalar(sub(a, b)),
-        clamped,
-      });
+      return sharpResult(clean, grads, auxOf(clean, { plus, minus, A, B }, gradNorm, w));
     };
 }

@@ -1,7 +1,8 @@
 /** Sharpness-aware minimisation and the members that mix its gradient with the clean one. */
-import { div, greater, mul, type Tensor, type TensorLike, tree, where } from "../../src/index.js";
-import { type SharpnessTransform, sharpResult } from "./aux.js";
-import { ascent, pointAt } from "./core.js";
+import { mul, neg, type Tensor, type TensorLike, tree } from "../../src/index.js";
+import type { GradFn, GradResult } from "../gradient.js";
+import { type SharpnessTransform, sharpResult, type WithInner } from "./aux.js";
+import { ascent, type Point, pointAt, reciprocalOrZero } from "./core.js";
 import { checkAmount } from "./options.js";
 
 /** Quantities of a step that evaluates the gradient at w and at w + e. */
@@ -28,6 +29,24 @@ function checkSam(op: string, { rho, eta = 0 }: SamOptions): void {
   checkAmount(op, "eta", eta);
 }
 
+/** A member made of the gradients at w and at w + e. */
+const fromTwoPoints =
+  (
+    options: SamOptions,
+    mix: <P>(clean: Point<P>, plus: Point<P>) => P,
+  ): SharpnessTransform<SamAux> =>
+  <P, S, B, K, A>(gradFn: GradFn<P, S, B, K, A>) =>
+  (params: P, state: S, batch: B, key: K) => {
+    const clean = gradFn(params, state, batch, key);
+    const result = (grads: P, Lp: Tensor): GradResult<P, S, WithInner<SamAux, A>> =>
+      sharpResult(clean, grads, { L0: clean.loss, Lp, gradNorm: tree.norm(clean.grads) });
+    // A literal 0 needs no second pass: the program is that of the base gradient.
+    if (options.rho === 0) return result(clean.grads, clean.loss);
+    const e = ascent(params, clean.grads, options.rho, options);
+    const plus = pointAt(gradFn, [params, state, batch, key], e, clean);
+    return result(mix<P>(clean, plus), plus.loss);
+  };
+
 /**
  * SAM (Foret et al. 2021): the gradient at w + ρ·g/‖g‖₂, with the perturbation held constant. With
  * `adaptive`, ASAM (Kwon et al. 2021). Takes any gradient function: `accumulate(sam(o)(g))` is
@@ -41,16 +60,7 @@ function checkSam(op: string, { rho, eta = 0 }: SamOptions): void {
  */
 export function sam(options: SamOptions): SharpnessTransform<SamAux> {
   checkSam("sam", options);
-  return (gradFn) => (params, state, batch, key) => {
-    const clean = gradFn(params, state, batch, key);
-    const e = ascent(params, clean.grads, options.rho, options);
-    const plus = pointAt(gradFn, [params, state, batch, key], e, clean);
-    return sharpResult(clean, plus.grads, {
-      L0: clean.loss,
-      Lp: plus.loss,
-      gradNorm: tree.norm(clean.grads),
-    });
-  };
+  return fromTwoPoints(options, (_clean, plus) => plus.grads);
 }
 
 export interface GnpOptions extends SamOptions {
@@ -65,18 +75,10 @@ export interface GnpOptions extends SamOptions {
 export function gnp(options: GnpOptions): SharpnessTransform<SamAux> {
   checkSam("gnp", options);
   checkAmount("gnp", "alpha", options.alpha);
-  return (gradFn) => (params, state, batch, key) => {
-    const clean = gradFn(params, state, batch, key);
-    const e = ascent(params, clean.grads, options.rho, options);
-    const plus = pointAt(gradFn, [params, state, batch, key], e, clean);
-    // As a difference: equal gradients give g0 exactly.
-    const grads = tree.axpy(options.alpha, tree.sub(plus.grads, clean.grads), clean.grads);
-    return sharpResult(clean, grads, {
-      L0: clean.loss,
-      Lp: plus.loss,
-      gradNorm: tree.norm(clean.grads),
-    });
-  };
+  // As a difference: equal gradients give g0 exactly.
+  return fromTwoPoints(options, (clean, plus) =>
+    tree.axpy(options.alpha, tree.sub(plus.grads, clean.grads), clean.grads),
+  );
 }
 
 export interface GsamOptions extends SamOptions {
@@ -92,20 +94,11 @@ export interface GsamOptions extends SamOptions {
 export function gsam(options: GsamOptions): SharpnessTransform<SamAux> {
   checkSam("gsam", options);
   checkAmount("gsam", "alpha", options.alpha);
-  return (gradFn) => (params, state, batch, key) => {
-    const clean = gradFn(params, state, batch, key);
-    const e = ascent(params, clean.grads, options.rho, options);
-    const plus = pointAt(gradFn, [params, state, batch, key], e, clean);
+  return fromTwoPoints(options, (clean, plus) => {
     // The orthogonal part of g0 is that of d = g0 − g₊, which is exactly zero where the two agree.
     const d = tree.sub(clean.grads, plus.grads);
-    const square = tree.dot(plus.grads, plus.grads);
-    const positive = greater(square, 0);
-    const along = where(positive, div(tree.dot(d, plus.grads), where(positive, square, 1)), 0);
-    const orthogonal = tree.axpy(along.neg(), plus.grads, d);
-    return sharpResult(clean, tree.axpy(mul(options.alpha, -1), orthogonal, plus.grads), {
-      L0: clean.loss,
-      Lp: plus.loss,
-      gradNorm: tree.norm(clean.grads),
-    });
-  };
+    const along = mul(tree.dot(d, plus.grads), reciprocalOrZero(tree.dot(plus.grads, plus.grads)));
+    const orthogonal = tree.axpy(neg(along), plus.grads, d);
+    return tree.axpy(mul(options.alpha, -1), orthogonal, plus.grads);
+  });
 }
