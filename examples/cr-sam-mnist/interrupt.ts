@@ -8,15 +8,21 @@ export interface Interrupts {
 
 const signals = ["SIGINT", "SIGTERM"] as const;
 
+/** One key press may arrive twice, from the terminal and from npm, which passes it on. */
+const samePressMs = 500;
+
 /** `restore` puts the terminal back before the program is ended at once. */
 export function interrupts(restore: () => void): Interrupts {
   const controller = new AbortController();
+  let first = 0;
   const onSignal = () => {
-    if (controller.signal.aborted) {
+    if (!controller.signal.aborted) {
+      first = performance.now();
+      controller.abort(new Error("interrupted"));
+    } else if (performance.now() - first > samePressMs) {
       restore();
       process.exit(130);
     }
-    controller.abort(new Error("interrupted"));
   };
   for (const name of signals) process.on(name, onSignal);
   return {
