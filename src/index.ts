@@ -22,6 +22,7 @@ export {
   type MemoryStats,
   memoryStats,
 } from "./api/device.js";
+export { evalShape } from "./api/eval-shape.js";
 export { type Explanation, explain } from "./api/explain.js";
 export { makeGraph } from "./api/graph.js";
 export {
