@@ -1,5 +1,7 @@
 /** dawngrad/nn: pure layers, models and losses. */
 export { gelu, relu, sigmoid, silu, softmax, softplus, tanh } from "./activations.js";
+export { type BatchNormOptions, type BatchNormState, batchNorm } from "./batch-norm.js";
+export { type ConvOptions, type ConvParams, conv, convTranspose } from "./conv.js";
 export {
   type DenseOptions,
   type DenseParams,
@@ -7,6 +9,7 @@ export {
   type EmbeddingParams,
   embedding,
 } from "./dense.js";
+export { type GroupNormOptions, groupNorm } from "./group-norm.js";
 export type { Initializer } from "./initializers.js";
 export * as initializers from "./initializers.js";
 export type { AnyLayer, ApplyOptions, Initialized, Layer, ParamsOf, StateOf } from "./layer.js";
@@ -21,4 +24,5 @@ export {
   softmaxCrossEntropy,
 } from "./losses.js";
 export { type MlpOptions, mlp } from "./mlp.js";
+export { avgPool, globalAvgPool, maxPool } from "./pooling.js";
 export { dropout, flatten, parallel, type ResidualPair, residual, serial } from "./structure.js";

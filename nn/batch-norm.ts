@@ -1,0 +1,124 @@
+/** Batch normalisation. */
+import {
+  add,
+  DawngradError,
+  type Layout,
+  mean,
+  mul,
+  reshape,
+  rsqrt,
+  ShapeError,
+  square,
+  stopGradient,
+  sub,
+  type Tensor,
+} from "../src/index.js";
+import { ones, zeros } from "./initializers.js";
+import { type Layer, type Shape, showShape } from "./layer.js";
+import type { ScaleAndBias } from "./layer-norm.js";
+
+export interface BatchNormState {
+  /** [channels] */
+  readonly runningMean: Tensor;
+  /** [channels]: the unbiased estimate. */
+  readonly runningVar: Tensor;
+}
+
+export interface BatchNormOptions {
+  /** Share of the batch in the running statistics. Default 0.1. */
+  readonly momentum?: number;
+  /** Added to the variance. Default 1e-5. */
+  readonly eps?: number;
+  /** Where the channels are: last in "NHWC" (default), second in "NCHW". */
+  readonly layout?: Layout;
+}
+
+/** The axis of the channels in an input of this shape. */
+export function channelAxis(name: string, shape: Shape, layout: Layout): number {
+  if (shape.length < 2) {
+    throw new ShapeError(
+      `${name}: the input ${showShape(shape)} needs a batch axis and a channel axis ` +
+        `(layout "${layout}": channels ${layout === "NHWC" ? "last" : "second"})`,
+    );
+  }
+  return layout === "NHWC" ? shape.length - 1 : 1;
+}
+
+/**
+ * Normalises each channel over the batch and all spatial dimensions (Ioffe & Szegedy 2015):
+ * (x − mean)/√(variance + eps)·weight + bias. In training the statistics are the batch's (with the
+ * biased variance) and the next state has running ← (1 − momentum)·running + momentum·batch, where the
+ * variance kept is the unbiased one, all as PyTorch; otherwise they are the running ones and the state
+ * stays. Gradients flow through the batch's statistics, none into the state. Who evaluates the loss at
+ * perturbed parameters drops the state that it returns.
+ *
+ * ```ts
+ * const layer = batchNorm();
+ * const { params, state } = layer.init(random.key(0), [4, 8, 8, 3]);
+ * const x = random.normal(random.key(1), [4, 8, 8, 3]);
+ * const [y, next] = layer.apply(params, state, x, { train: true });
+ * y.shape; // [4, 8, 8, 3]
+ * next.runningVar.shape; // [3]
+ * ```
+ */
+export function batchNorm({
+  momentum = 0.1,
+  eps = 1e-5,
+  layout = "NHWC",
+}: BatchNormOptions = {}): Layer<ScaleAndBias, BatchNormState> {
+  const name = "batchNorm";
+  if (!(momentum >= 0 && momentum <= 1)) {
+    throw new DawngradError(`${name}: momentum is ${momentum}; give a number from 0 to 1`);
+  }
+  return {
+    name,
+    init(key, inputShape) {
+      const channels = [inputShape[channelAxis(name, inputShape, layout)]!];
+      return {
+        params: { weight: ones(key, channels), bias: zeros(key, channels) },
+        state: { runningMean: zeros(key, channels), runningVar: ones(key, channels) },
+        outputShape: inputShape,
+      };
+    },
+    apply(params, state, x, { train = false } = {}) {
+      const axis = channelAxis(name, x.shape, layout);
+      if (x.shape[axis] !== params.weight.shape[0]) {
+        throw new ShapeError(
+          `${name}: the input ${showShape(x.shape)} has ${x.shape[axis]} channels at axis ${axis} ` +
+            `(layout "${layout}") but the parameters ${params.weight.shape[0]}; init the layer with this ` +
+            "inputShape, or give the layout",
+        );
+      }
+      const wide = x.shape.map((n, a) => (a === axis ? n : 1));
+      const spread = (v: Tensor): Tensor => reshape(v, wide);
+      const scaled = (centred: Tensor, variance: Tensor): Tensor =>
+        add(
+          mul(centred, spread(mul(params.weight, rsqrt(variance.add(eps))))),
+          spread(params.bias),
+        );
+      if (!train) {
+        return [scaled(sub(x, spread(state.runningMean)), state.runningVar), state];
+      }
+      const others = x.shape.map((_, a) => a).filter((a) => a !== axis);
+      const count = others.reduce((n, a) => n * x.shape[a]!, 1);
+      if (count < 2) {
+        throw new ShapeError(
+          `${name}: the input ${showShape(x.shape)} has ${count} value(s) a channel: training needs at ` +
+            "least 2 for a variance; take a larger batch, or apply without { train: true }",
+        );
+      }
+      const average = mean(x, others);
+      const centred = sub(x, spread(average));
+      const variance = mean(square(centred), others);
+      const follow = (running: Tensor, batch: Tensor): Tensor =>
+        running.mul(1 - momentum).add(stopGradient(batch).mul(momentum));
+      return [
+        scaled(centred, variance),
+        {
+          runningMean: follow(state.runningMean, average),
+          runningVar: follow(state.runningVar, variance.mul(count / (count - 1))),
+        },
+      ];
+    },
+  };
+}
