@@ -82,8 +82,7 @@ export class Composer {
   }
 
   /** `e` for each of the four lanes, in terms of the vector variable's quarter. */
-  lanes(e: Idx): readonly [Idx, Idx, Idx, Idx] {
-    const name = this.vectorName!;
+  lanes(e: Idx, name = this.vectorName!): readonly [Idx, Idx, Idx, Idx] {
     const lane = (j: number) =>
       idxSubstitute(e, (n) => {
         if (n !== name) return undefined;

@@ -6,10 +6,12 @@ import type { Dispatch, Schedule } from "../schedule/schedule.js";
 import { type ContractVariant, chooseVariant, emitContract } from "./contract.js";
 import {
   accessCost,
+  type EmittedLoop,
   emitLoop,
   type Lanes,
   type LoopContext,
   laneChoices,
+  NotVectorised,
   workgroupSize,
 } from "./loop.js";
 import { type ModuleBinding, ModuleBuilder, type Place, type Word } from "./module.js";
@@ -73,12 +75,24 @@ function contractShader(k: ContractKernel, c: LoopContext, options: EmitOptions)
   return { wgsl: text, bindings: module.bindings, words: module.words, workgroups, constants };
 }
 
+/** The kernel with these lanes, where it can be written so. */
+function tryLanes(k: LoopKernel, c: LoopContext, lanes: Lanes): EmittedLoop | undefined {
+  try {
+    return emitLoop(k, c, new ModuleBuilder(), lanes, "trial");
+  } catch (error) {
+    if (error instanceof NotVectorised) return undefined;
+    throw error;
+  }
+}
+
 /** The lanes that make the fewest memory accesses; scalar code where nothing is gained. */
 function bestLanes(k: LoopKernel, c: LoopContext): Lanes {
   let best: Lanes = "none";
   let least = Number.POSITIVE_INFINITY;
   for (const lanes of laneChoices(k, c.defs)) {
-    const cost = accessCost(emitLoop(k, c, new ModuleBuilder(), lanes, "trial"), lanes);
+    const trial = tryLanes(k, c, lanes);
+    if (!trial) continue;
+    const cost = accessCost(trial, lanes);
     // Vectors make longer code: they must save something.
     if (cost < 0.8 * least) {
       best = lanes;
@@ -95,7 +109,8 @@ function loopShader(kernels: readonly LoopKernel[], c: LoopContext, options: Emi
   let total = 0;
   kernels.forEach((k, i) => {
     const wanted = options.lanes;
-    const lanes = wanted && laneChoices(k, c.defs).includes(wanted) ? wanted : bestLanes(k, c);
+    const possible = wanted && laneChoices(k, c.defs).includes(wanted) && tryLanes(k, c, wanted);
+    const lanes = possible ? wanted : bestLanes(k, c);
     const e = emitLoop(k, c, module, lanes, `segment${i}`);
     texts.push(e.text);
     const from = total;

@@ -30,6 +30,11 @@ export interface EmittedLoop {
 
 export const workgroupSize = 64;
 
+/** Thrown where a kernel's indices cannot be followed lane by lane: it is written in scalars then. */
+export class NotVectorised extends DawngradError {
+  override name = "NotVectorised";
+}
+
 /** Terms added one after the other before a partial sum is put aside. */
 const block = (iterations: number): number => Math.max(16, Math.ceil(Math.sqrt(iterations)));
 
@@ -74,11 +79,12 @@ class LoopEmitter {
     const at = inner ? this.#inner!.flat : this.#point;
     if (flat.key === at.key) return value;
     if (value.width === 4) {
-      // An index array computed here, read lane by lane.
-      const lane = this.composer.lanes(at).findIndex((e) => e.key === flat.key);
+      // An index array computed here, read lane by lane (the composer is at one lane then).
+      const lane = this.composer.lanes(at, "p").findIndex((e) => e.key === flat.key);
       if (lane >= 0) return { text: `${value.text}.${"xyzw"[lane]}`, width: 1, dtype: value.dtype };
     }
-    throw new DawngradError("internal: a kernel reads its own result at another point");
+    const what = "internal: a kernel reads its own result at another point";
+    throw this.#lanes === "none" ? new DawngradError(what) : new NotVectorised(what);
   }
 
   #indexAt(v: Var): Idx[] {
@@ -112,7 +118,7 @@ class LoopEmitter {
    * seconds where the body is long; a zero that only the run knows keeps them from it.
    */
   #start(iterations: number, body: readonly string[]): string {
-    const long = iterations <= 64 && iterations * body.length > 40;
+    const long = iterations <= 64 && iterations * body.length > 400;
     if (!this.#c.target.software || !long) return "0u";
     return this.#module.word({ kind: "fixed", bits: 0 }, "uint32");
   }
@@ -304,7 +310,8 @@ export function emitLoop(
   const counter = lanes === "points" ? quarterName("p") : "p";
   const isMap = !k.inner && k.vars.every((v) => c.defs.kind(v) !== "reduce");
   // A software adapter pays for every thread: give it several vectors.
-  const each = c.target.software && isMap && steps >= workgroupSize * 64 ? 4 : 1;
+  const vectors = body.length <= 12 ? 4 : body.length <= 24 ? 2 : 1;
+  const each = c.target.software && isMap && steps >= workgroupSize * 64 ? vectors : 1;
   const workgroups = Math.ceil(steps / (workgroupSize * each));
   const lines =
     each === 1
