@@ -5,6 +5,7 @@ import { DtypeError, ShapeError } from "../core/errors.js";
 import { flatten } from "../core/tree.js";
 import { buildGraph } from "../ir/builder.js";
 import { inlineGraph } from "../ir/eval.js";
+import { Graph } from "../ir/graph.js";
 import { stopGradient as stopGradientAtom } from "../prims/index.js";
 import type { Tensor, TensorLike } from "../trace/tensor.js";
 import { applyGraph, operation } from "../trace/trace.js";
@@ -168,7 +169,7 @@ export type GradOf<A extends readonly unknown[], N> = N extends readonly number[
     : A[0];
 
 function gradCall(
-  op: string,
+  op: "grad" | "valueAndGrad",
   f: AnyFunction,
   args: readonly unknown[],
   options: GradOptions,
@@ -199,9 +200,12 @@ function gradCall(
     }
   }
   checkLoss(op, call, options.hasAux ?? false);
-  const graph = gradGraph(call.graph, mask);
+  const whole = gradGraph(call.graph, mask);
+  // A loss that nobody asked for is neither computed nor left to the garbage collector.
+  const skip = op === "grad" ? 1 : 0;
+  const graph = new Graph(whole.inputs, whole.eqns, whole.outputs.slice(skip));
   const outs = applyGraph(graph, call.inputs, `${op} of ${call.label}`);
-  const n = call.graph.outputs.length;
+  const n = call.graph.outputs.length - skip;
   const byLeaf = new Map<number, Tensor>();
   let next = n;
   mask.forEach((m, i) => {
@@ -212,8 +216,9 @@ function gradCall(
     const def = flatten(args[arg])[1];
     return def.unflatten(Array.from({ length: to - from }, (_, k) => byLeaf.get(from + k)));
   };
+  const primal = skip ? [undefined, ...outs.slice(0, n)] : outs.slice(0, n);
   return {
-    value: call.outDef.unflatten(outs.slice(0, n)),
+    value: call.outDef.unflatten(primal),
     grads: typeof argnums === "number" ? gradsOf(list[0]!) : list.map(gradsOf),
   };
 }
