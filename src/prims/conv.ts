@@ -12,55 +12,30 @@ import { type Aval, aval, showAval, sizeOf } from "../core/aval.js";
 import { isFloat } from "../core/dtype.js";
 import { ShapeError } from "../core/errors.js";
 import { hostData, type NdArray } from "../core/ndarray.js";
-import { bind1, lit } from "../ir/builder.js";
+import { bind1 } from "../ir/builder.js";
 import type { Atom } from "../ir/graph.js";
 import type { JvpArgs, Primitive } from "../ir/primitive.js";
 import { add } from "./arithmetic.js";
-import { dotGeneral } from "./dot.js";
-import { inversePermutation, transpose, transposeP } from "./reshape.js";
+import { type ConvAxes, type ConvParams, canonicalShape, sections, sizesAt } from "./conv-axes.js";
+import { asProduct } from "./conv-lower.js";
+import { inversePermutation, transposeP } from "./reshape.js";
 import {
   listsEqual,
   numeric,
-  range,
   requireAxes,
   requireDtype,
   requireSameDtype,
   wrapTo,
 } from "./rules.js";
-import { pad } from "./slice.js";
 import {
   elementOf,
   exchanged,
   inverted,
   positionsOf,
-  reachOf,
   requireDims,
-  spanOf,
   type WindowDim,
   windowOf,
 } from "./window-map.js";
-import { windows } from "./windows.js";
-
-type Axes = readonly number[];
-
-/** The roles of an operand's axes. */
-export interface ConvAxes {
-  readonly batch: Axes;
-  readonly free: Axes;
-  readonly contract: Axes;
-  readonly spatial: Axes;
-}
-
-export interface ConvParams {
-  readonly lhs: ConvAxes;
-  readonly rhs: ConvAxes;
-  /** Axis i of the result is axis `out[i]` of [batch, free of lhs, spatial, free of rhs]. */
-  readonly out: Axes;
-  /** One a spatial axis: its window is the right operand's size there. */
-  readonly dims: readonly WindowDim[];
-}
-
-const sizesAt = (x: Aval, axes: Axes): number[] => axes.map((a) => x.shape[a]!);
 
 const allAxes = ({ batch, free, contract, spatial }: ConvAxes): number[] => [
   ...batch,
@@ -69,27 +44,11 @@ const allAxes = ({ batch, free, contract, spatial }: ConvAxes): number[] => [
   ...spatial,
 ];
 
-/** Where the groups of the result's axes begin in [batch, free of lhs, spatial, free of rhs]. */
-function sections({ lhs, rhs }: ConvParams) {
-  const free = lhs.batch.length;
-  const spatial = free + lhs.free.length;
-  const other = spatial + lhs.spatial.length;
-  return { free, spatial, other, rank: other + rhs.free.length };
-}
-
 /** Positions in the result of the canonical axes from `from` to `to`. */
 function resultAxes({ out }: ConvParams, from: number, to: number): number[] {
   const where = inversePermutation(out);
   return where.slice(from, to);
 }
-
-/** Shape of [batch, free of lhs, spatial, free of rhs]. */
-const canonicalShape = (a: Aval, w: Aval, { lhs, rhs, dims }: ConvParams): number[] => [
-  ...sizesAt(a, lhs.batch),
-  ...sizesAt(a, lhs.free),
-  ...positionsOf(dims),
-  ...sizesAt(w, rhs.free),
-];
 
 /** The result's roles as the left operand of the convolution that gives the left cotangent. */
 function lhsCotangent(ct: Atom, w: Atom, a: Aval, params: ConvParams): Atom {
@@ -152,6 +111,11 @@ export const convP: Primitive<ConvParams> = {
     requireDtype("conv", a!, numeric);
     requireSameDtype("conv", [a!, w!]);
     requireDims("conv", dims);
+    if (dims.length === 0) {
+      throw new ShapeError(
+        `conv: ${showAval(a!)} and ${showAval(w!)} have no spatial axes; use dotGeneral`,
+      );
+    }
     for (const [x, axes, side] of [
       [a!, lhs, "left"],
       [w!, rhs, "right"],
@@ -273,76 +237,6 @@ function flatElements(dims: readonly WindowDim[], sizes: readonly number[]): Int
     }
   }
   return out;
-}
-
-/**
- * A product of the left operand's windows with the right operand. The padding is a step of its own,
- * so that the windows over it are pure strides. Of the two ways to see the same elements (places with
- * a window, or the window's offsets with places) the one with the smaller window is taken, so that the
- * forward pass and the gradient of its weights look at the same windows.
- */
-function asProduct(a: Atom, w: Atom, params: ConvParams): Atom {
-  const { lhs, rhs, out } = params;
-  const swap = sizeOf(windowOf(params.dims)) > sizeOf(positionsOf(params.dims));
-  const dims = swap ? params.dims.map(exchanged) : params.dims;
-  // Windows take the spatial axes in increasing order.
-  const order = range(dims.length).sort((i, j) => lhs.spatial[i]! - lhs.spatial[j]!);
-  const spatial = order.map((i) => lhs.spatial[i]!);
-  const padded = padFor(a, lhs.spatial, dims);
-  const seen = windows(padded.atom, lit(0, a.aval.dtype), {
-    axes: spatial,
-    dims: order.map((i) => padded.dims[i]!),
-  });
-  const first = dims.length === 0 ? 0 : spatial[spatial.length - 1]! + 1;
-  const moved = (axis: number) => (axis < first ? axis : axis + dims.length);
-  const inner = range(dims.length).map((i) => first + order.indexOf(i));
-  const [places, taps] = swap ? [inner, lhs.spatial] : [lhs.spatial, inner];
-  // Contract in the right operand's own order of axes.
-  const pairs = [
-    ...taps.map((left, i) => [left, rhs.spatial[i]!] as const),
-    ...lhs.contract.map((left, i) => [moved(left), rhs.contract[i]!] as const),
-  ].sort((p, q) => p[1] - q[1]);
-  const product = dotGeneral(seen, w, {
-    contract: [pairs.map((p) => p[0]), pairs.map((p) => p[1])],
-    batch: [lhs.batch.map(moved), rhs.batch],
-  });
-  // dotGeneral leaves free axes in their operands' order.
-  const s = sections(params);
-  const left = [
-    ...lhs.free.map((axis, i) => [moved(axis), s.free + i] as const),
-    ...places.map((axis, i) => [axis, s.spatial + i] as const),
-  ].sort((p, q) => p[0] - q[0]);
-  const right = rhs.free.map((axis, i) => [axis, s.other + i] as const);
-  right.sort((p, q) => p[0] - q[0]);
-  const have = [...range(s.free), ...left.map((p) => p[1]), ...right.map((p) => p[1])];
-  return transpose(
-    product,
-    out.map((c) => have.indexOf(c)),
-  );
-}
-
-/** The array with its padding (and base dilation) written out, and the windows' map over it. */
-function padFor(
-  a: Atom,
-  axes: Axes,
-  dims: readonly WindowDim[],
-): { atom: Atom; dims: readonly WindowDim[] } {
-  const { shape, dtype } = a.aval;
-  const lo = shape.map(() => 0);
-  const hi = shape.map(() => 0);
-  const interior = shape.map(() => 0);
-  const pure = dims.map((d, i) => {
-    const axis = axes[i]!;
-    const span = spanOf(shape[axis]!, d.base);
-    const { least, most } = reachOf(d);
-    // Only what is missing is added; what no window reaches stays.
-    lo[axis] = Math.max(0, -least);
-    hi[axis] = Math.max(0, most - span + 1);
-    interior[axis] = d.base - 1;
-    return { ...d, base: 1, lo: d.lo - lo[axis]! };
-  });
-  const none = [...lo, ...hi, ...interior].every((v) => v === 0);
-  return { atom: none ? a : pad(a, lit(0, dtype), lo, hi, interior), dims: pure };
 }
 
 /** The general convolution; see the top of this file for its axes and `window-map.ts` for its dims. */

@@ -12,7 +12,8 @@ import { takeWindowP, windowMaxP, windowMinP } from "./window-extrema.js";
 import { shearWindowsP, windowsP } from "./windows.js";
 
 export { argmax, argmin } from "./argreduce.js";
-export { type ConvAxes, type ConvParams, conv } from "./conv.js";
+export { conv } from "./conv.js";
+export type { ConvAxes, ConvParams } from "./conv-axes.js";
 export { cummax, cummin, cumprod, cumsum } from "./cumulative.js";
 export { dotGeneral } from "./dot.js";
 export * from "./elementwise.js";
