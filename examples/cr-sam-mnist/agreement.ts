@@ -26,11 +26,10 @@ export async function checkAgreement(
   params: Params,
   state: State,
   batches: readonly Labelled[],
+  spelledOut = crSamGradient<Params, Labelled>,
 ): Promise<Agreement> {
   const loss = lossOf(model);
-  const byHand = jit(
-    crSamGradient((p: Params, batch: Labelled) => loss(p, state, batch).loss, options),
-  );
+  const byHand = jit(spelledOut((p, batch) => loss(p, state, batch).loss, options));
   const library = jit((p: Params, batch: Labelled) => {
     const { grads, aux } = crSam(options)(gradientOf(loss))(p, state, batch, null);
     return { grads, aux };
@@ -84,14 +83,14 @@ const unit = 2 ** -23;
  * A gradient is a chain of contractions. One over K terms is off by about √K units in the last place
  * of its terms' size, so a gradient by r = units·Σ√K, over the contractions of the forward and the
  * backward pass. The step adds three gradients, weighted c0, c₊, c₋. In the paper's form the weights
- * are themselves off, by the rounding of the differences of losses that they divide by. A factor of
- * 4 covers that terms are larger than their sum where they cancel.
+ * are themselves off: they are about α/x, x a difference of losses, so by α/x² of its rounding. A
+ * factor of 4 covers that terms are larger than their sum where they cancel.
  */
 export function roundingBound(
   q: Quantities,
   params: Params,
   batch: Labelled,
-  { variant, floor }: Pick<Options, "variant" | "floor">,
+  { variant, alpha, beta, floor }: Pick<Options, "variant" | "alpha" | "beta" | "floor">,
 ): number {
   const rows = batch.y.size;
   const terms = params
@@ -100,9 +99,9 @@ export function roundingBound(
   const r = unit * terms.reduce((total, K) => total + Math.sqrt(K), 0);
   const weights = Math.abs(q.c0) + Math.abs(q.cp) + Math.abs(q.cm);
   const losses = Math.abs(q.Lp) + Math.abs(q.Lm) + 2 * Math.abs(q.L0);
-  const a = -q.c0 / 2;
-  const b = a - q.cm;
-  const inA = Math.abs(a) * (losses / Math.max(Math.abs(q.A), floor.A));
-  const inB = Math.abs(b) * (losses / Math.max(Math.abs(q.B), floor.B));
+  const slopeError = (weight: number, x: number, least: number) =>
+    weight * (losses / Math.max(Math.abs(x), least) ** 2);
+  const inA = slopeError(alpha, q.A, floor.A);
+  const inB = slopeError(beta, q.B, floor.B);
   return 4 * r * (weights + (variant === "paper" ? 4 * inA + 2 * inB : 0));
 }

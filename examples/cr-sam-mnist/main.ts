@@ -34,9 +34,9 @@ function describe(options: Options, images: Images, device: string): string {
 }
 
 async function run(options: Options, progress: Progress, signal: AbortSignal): Promise<void> {
+  const images = await readImages(options);
   const device = await init({ adapter: options.adapter });
   const name = device.description || device.vendor;
-  const images = await readImages(options);
   progress.log(describe(options, images, name));
   let results: Results | undefined;
   const started = performance.now();

@@ -146,12 +146,12 @@ function program(): Command {
         .argParser(methods)
         .default([...methodNames], "all"),
     )
-    .option("--epochs <n>", "passes over the training images", count, 15)
+    .option("--epochs <n>", "passes over the training images", count, 10)
     .option(
       "--seeds <n>",
       "runs of each method, which differ in initial weights and order",
       count,
-      3,
+      2,
     )
     .option("--batch <n>", "images in a batch", count, 128)
     .option("--lr <rate>", "learning rate, decaying to 0 along a cosine", number(positive), 0.1)
