@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { ndarray } from "../../src/core/ndarray.js";
 import { lit } from "../../src/ir/builder.js";
 import type { Atom } from "../../src/ir/graph.js";
+import { idxVar } from "../../src/ir/index-expr.js";
 import {
   type ConvParams,
   conv,
@@ -15,13 +16,16 @@ import {
   windows,
 } from "../../src/prims/index.js";
 import { elementOf, exchanged, inverted } from "../../src/prims/window-map.js";
+import { vjpGraph } from "../../src/transform/index.js";
 import {
   checkAll,
   checkBatch,
   checkLowering,
   checkSecondOrder,
   f32,
+  graphOf,
   i32,
+  lowered,
   run,
   values,
 } from "./harness.js";
@@ -216,6 +220,30 @@ describe("conv", () => {
       }),
       runs(150),
     );
+  });
+  test("lowered, its windows over the padded operand are pure strides, forward and backward", () => {
+    const d = { positions: 3, window: 3, stride: 2, dilation: 1, base: 1, lo: 1 };
+    const params: ConvParams = {
+      lhs: { batch: [], free: [0], contract: [2], spatial: [1] },
+      rhs: { batch: [], free: [2], contract: [1], spatial: [0] },
+      out: [0, 1, 2],
+      dims: [d],
+    };
+    const graph = graphOf(
+      (x, w) => conv(x!, w!, params),
+      [values([4, 5, 4], 1), values([3, 4, 4], 2)],
+    );
+    const { backward } = vjpGraph(graph, [true, true]);
+    const seen = [graph, backward].flatMap((g) =>
+      lowered(g).eqns.filter((e) => e.prim.name === "windows"),
+    );
+    expect(seen.length).toBe(3);
+    for (const { prim, params: p, inputs, outputs } of seen) {
+      const output = outputs[0]!.aval;
+      const index = output.shape.map((n, i) => idxVar(`i${i}`, n));
+      const avals = inputs.map((x) => x.aval);
+      expect(prim.view!({ index, inputs: avals, output, params: p }).kind).toBe("element");
+    }
   });
   test("second order", () => {
     fc.assert(
