@@ -17,14 +17,17 @@ export class Builder {
   readonly inputs: Var[] = [];
   readonly eqns: Eqn[] = [];
   readonly parent: Builder | undefined;
+  /** Whether primitives' `simplify` rules apply; those of a builder within follow it. */
+  readonly simplifies: boolean;
   /** False once the builder's function has returned: tracers that outlive it have leaked. */
   open = true;
   readonly #memo = new Map<string, readonly Atom[]>();
   readonly #ids = new Map<Var, number>();
   readonly #definitions = new Map<Var, Eqn>();
 
-  constructor(parent?: Builder) {
+  constructor(parent?: Builder, simplifies = parent?.simplifies ?? true) {
     this.parent = parent;
+    this.simplifies = simplifies;
   }
 
   input(a: Aval): Var {
@@ -59,7 +62,7 @@ export class Builder {
       inputs.map((x) => x.aval),
       params,
     );
-    const simpler = prim.simplify?.(inputs, params);
+    const simpler = this.simplifies ? prim.simplify?.(inputs, params) : null;
     if (simpler) return simpler;
     const key = `${prim.name} ${inputs.map((x) => this.#keyOf(x, prim)).join(",")} ${paramsKey(params)}`;
     if (!prim.effects) {

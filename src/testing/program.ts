@@ -317,6 +317,35 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
     const axes = x.aval.shape.map((_, i) => i);
     return p.dotGeneral(x, x, { contract: [axes, axes], batch: [[], []] });
   },
+  // Views of views: where simplification and index arithmetic meet.
+  viewChain: (s) => {
+    const { a, b, param } = s.step;
+    let x = s.float();
+    for (let i = 0, q = param + 64 * a; i < 3; i++, q = Math.floor(q / viewNames.length)) {
+      const step = { op: 0, a: 0, b: 0, param: (param + 5 * b + 11 * i) % 64 };
+      x = operations[viewNames[q % viewNames.length]!]!(new Scope([x], step));
+    }
+    return x;
+  },
+  // What simplification looks for: signs, zeros, ones and values that cancel.
+  arithmeticChain: (s) => {
+    const { a, param } = s.step;
+    let x = s.float();
+    const y = conform(s.other(), x.aval.shape);
+    const operands = [y, p.neg(y), ...[0, -0, 1, -1].map((v) => splat(v, x))];
+    for (let i = 0, q = param + 64 * a; i < 4; i++, q = Math.floor(q / 6)) {
+      const z = operands[(q + 5 * i + a) % operands.length]!;
+      x = [
+        () => p.neg(x),
+        () => p.add(x, z),
+        () => p.sub(x, z),
+        () => p.sub(z, x),
+        () => p.mul(tame(x), z),
+        () => p.div(x, operands[4 + (param % 2)]!),
+      ][q % 6]!();
+    }
+    return x;
+  },
   // Several contracted axes whose pairs stand in different orders in the two operands.
   dotMany: (s) => {
     const x = s.float();
@@ -434,6 +463,8 @@ function slideOver(n: number, window: number, stride: number, lo: number, base: 
   const positions = room < 0 ? 0 : Math.floor(room / stride) + 1;
   return { positions, window, stride, dilation: 1, base, lo };
 }
+
+const viewNames = ["slice", "reverse", "transpose", "pad", "reshape", "broadcast", "slice"];
 
 const names = Object.keys(operations);
 

@@ -6,7 +6,7 @@
 import { avalsEqual, showAval, sizeOf } from "../../src/core/aval.js";
 import { isFloat } from "../../src/core/dtype.js";
 import { type NdArray, ndarray } from "../../src/core/ndarray.js";
-import { buildGraph } from "../../src/ir/builder.js";
+import { Builder, buildGraph, withBuilder } from "../../src/ir/builder.js";
 import { checkGraph } from "../../src/ir/check.js";
 import { inlineGraph } from "../../src/ir/eval.js";
 import type { Graph } from "../../src/ir/graph.js";
@@ -16,7 +16,7 @@ import { add, reduceSum } from "../../src/prims/index.js";
 import { interpret, interpretWithKink } from "../../src/reference/interpret.js";
 import { uniforms } from "../../src/reference/perturb.js";
 import type { RandomProgram } from "../../src/testing/index.js";
-import { checkGraphGrads } from "../../src/testing/index.js";
+import { checkGraphGrads, decodeProgram } from "../../src/testing/index.js";
 import { batchGraph, gradGraph, jvpGraph, vjpGraph, zeros } from "../../src/transform/index.js";
 
 export class Discard extends Error {}
@@ -170,6 +170,27 @@ export const laws: readonly Law[] = [
       assertClose("optimise", interpret(once, p.inputs), interpret(p.graph, p.inputs), 1e-12);
       const twice = optimise(once);
       if (graphKey(twice) !== graphKey(once)) fail(`optimise twice differs:\n${once}\n${twice}`);
+    },
+  },
+  {
+    name: "1. simplifying keeps types and values",
+    check({ code, inputs }) {
+      // The same steps as a graph to which no rule has been applied yet.
+      const plainly = <T>(f: () => T): T => withBuilder(new Builder(undefined, false), f);
+      const plain = plainly(() => decodeProgram(code)).graph;
+      const simple = buildGraph(plain.inputAvals, (ins) => inlineGraph(plain, ins));
+      checkGraph(simple);
+      const want = interpret(plain, inputs);
+      assertClose("simplify", interpret(simple, inputs), want, 1e-12);
+      // What differentiation makes is simplified on the way, or not at all.
+      const mask = inputs.map((x) => isFloat(x.dtype));
+      const gradient = interpret(
+        plainly(() => gradOnly(plain, mask)),
+        inputs,
+      );
+      if (gradient.every((x) => x.data.every((v) => Math.abs(v) < 1e6))) {
+        assertClose("gradient", interpret(gradOnly(simple, mask), inputs), gradient, 1e-9);
+      }
     },
   },
   {
