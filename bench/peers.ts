@@ -58,7 +58,7 @@ export async function loadJax(device: "webgpu" | "wasm"): Promise<Jax> {
   };
   // jax-js looks for a browser's globals.
   Object.assign(globalThis, dawn.globals);
-  if (!("navigator" in globalThis) || !("gpu" in globalThis.navigator)) {
+  if (!Reflect.has(globalThis, "navigator")) {
     Object.defineProperty(globalThis, "navigator", {
       value: { gpu: dawn.create([]), userAgent: "node" },
       configurable: true,

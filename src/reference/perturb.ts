@@ -28,7 +28,11 @@ const absolute = (x: NdArray): NdArray =>
   isFloat(x.dtype) ? { ...x, data: (x.data as Float64Array).map(Math.abs) } : x;
 
 /** Largest error, element by element, of one evaluation of `eqn` in f32. */
-export function localError(eqn: Eqn, inputs: readonly NdArray[], outputs: readonly NdArray[]): NdArray[] {
+export function localError(
+  eqn: Eqn,
+  inputs: readonly NdArray[],
+  outputs: readonly NdArray[],
+): NdArray[] {
   const { error, kind } = eqn.prim;
   const sums = kind === "reduce" || kind === "contract" || kind === "opaque";
   const avals = eqn.outputs.map((v) => v.aval);

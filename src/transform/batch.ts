@@ -10,9 +10,7 @@ export interface BatchedGraph {
 }
 
 export function batchGraph(graph: Graph, mapped: readonly boolean[], size: number): BatchedGraph {
-  const avals = graph.inputAvals.map((a, i) =>
-    mapped[i] ? aval([size, ...a.shape], a.dtype) : a,
-  );
+  const avals = graph.inputAvals.map((a, i) => (mapped[i] ? aval([size, ...a.shape], a.dtype) : a));
   const outMapped: boolean[] = [];
   const out = buildGraph(avals, (inputs) => {
     const value = new Map<Var, Atom>();

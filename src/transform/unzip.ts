@@ -1,8 +1,8 @@
 /** Partial evaluation: split a graph into what is known early and what is not. */
 import { sizeOf } from "../core/aval.js";
 import { buildGraph } from "../ir/builder.js";
-import { type Atom, type Eqn, Graph, Lit, Var } from "../ir/graph.js";
 import { inlineGraph } from "../ir/eval.js";
+import { type Atom, type Eqn, Graph, Lit, Var } from "../ir/graph.js";
 
 export interface UnzippedGraph {
   /** Inputs: the known inputs. Outputs: `known` outputs, then the residuals. */

@@ -17,7 +17,11 @@ export interface LinearizedGraph {
 export function linearizeGraph(graph: Graph, mask: readonly boolean[]): LinearizedGraph {
   const { graph: joint, outMask } = jvpGraph(graph, mask);
   const known = joint.inputs.map((_, i) => i < graph.inputs.length);
-  const { known: forward, unknown, residuals } = unzipGraph(dce(joint), known, graph.outputs.length);
+  const {
+    known: forward,
+    unknown,
+    residuals,
+  } = unzipGraph(dce(joint), known, graph.outputs.length);
   return { forward: dce(forward), linear: unknown, residuals, outMask };
 }
 

@@ -1,7 +1,7 @@
 /** Every primitive on the device against its reference, within its declared error. */
 import { beforeAll, describe, it } from "vitest";
 import { avalOf } from "../../src/core/ndarray.js";
-import { init } from "../../src/index.js";
+import { init } from "../../src/device/index.js";
 import { bind, buildGraph } from "../../src/ir/builder.js";
 import { primitives } from "../../src/prims/index.js";
 import { interpret } from "../../src/reference/interpret.js";
