@@ -55,58 +55,47 @@ interface Axes {
   readonly integerX?: boolean;
 }
 
-/** Thin lines for the seeds, a thick one for their mean. */
-function layers(results: Results, points: readonly Point[], axes: Axes): object[] {
+/** Thin lines for the seeds, and over them a thick one for their mean. */
+function lines(results: Results, points: readonly Point[], axes: Axes): object {
   const methods = methodsOf(results);
   const domain = methods.map((m) => results.labels[m] ?? m);
-  const encoding = (thin: boolean) => ({
-    x: {
-      field: "x",
-      type: "quantitative" as const,
-      title: axes.x,
-      axis: { grid: false, ...(axes.integerX ? { tickMinStep: 1, format: "d" } : {}) },
-      scale: { zero: false, nice: false },
-    },
-    y: {
-      field: "y",
-      type: "quantitative" as const,
-      title: axes.y,
-      scale: { zero: false },
-    },
-    color: {
-      field: "method",
-      type: "nominal" as const,
-      title: null,
-      scale: { domain, range: methods.map((m) => colours[m]) },
-      legend: {
-        orient: "bottom" as const,
-        symbolStrokeWidth: 3,
-        symbolOpacity: 1,
-        labelLimit: 300,
-      },
-    },
-    strokeDash: {
-      field: "method",
-      type: "nominal" as const,
-      title: null,
-      scale: { domain, range: methods.map((m) => [...dashes[m]]) },
-      legend: { orient: "bottom" as const },
-    },
-    ...(thin ? { detail: { field: "seed", type: "nominal" as const } } : {}),
+  const isMean = (p: Point) => p.seed === "mean";
+  const forMean = (value: number, otherwise: number) => ({
+    condition: { test: "datum.seed === 'mean'", value },
+    value: otherwise,
   });
-  const rows = (mean: boolean) => points.filter((p) => (p.seed === "mean") === mean);
-  return [
-    {
-      data: { values: rows(false) },
-      mark: { type: "line", strokeWidth: 1, opacity: 0.35 },
-      encoding: encoding(true),
+  const legend = { orient: "bottom", symbolStrokeWidth: 3, symbolSize: 400, labelLimit: 300 };
+  return {
+    data: { values: [...points.filter((p) => !isMean(p)), ...points.filter(isMean)] },
+    mark: { type: "line" },
+    encoding: {
+      x: {
+        field: "x",
+        type: "quantitative",
+        title: axes.x,
+        axis: { grid: false, ...(axes.integerX ? { tickMinStep: 1, format: "d" } : {}) },
+        scale: { zero: false, nice: false },
+      },
+      y: { field: "y", type: "quantitative", title: axes.y, scale: { zero: false } },
+      color: {
+        field: "method",
+        type: "nominal",
+        title: null,
+        scale: { domain, range: methods.map((m) => colours[m]) },
+        legend,
+      },
+      strokeDash: {
+        field: "method",
+        type: "nominal",
+        title: null,
+        scale: { domain, range: methods.map((m) => dashes[m]) },
+        legend,
+      },
+      detail: { field: "seed", type: "nominal" },
+      opacity: forMean(1, 0.35),
+      strokeWidth: forMean(2.5, 1),
     },
-    {
-      data: { values: rows(true) },
-      mark: { type: "line", strokeWidth: 2.5 },
-      encoding: encoding(false),
-    },
-  ];
+  };
 }
 
 /** Dotted vertical lines. */
@@ -127,7 +116,7 @@ const config = {
     subtitlePadding: 6,
     offset: 12,
   },
-  axis: { labelFontSize: 11, titleFontSize: 12 },
+  axis: { labelFontSize: 11, titleFontSize: 12, titlePadding: 8 },
   legend: { labelFontSize: 12 },
   view: { stroke: "#ccc" },
 };
@@ -152,16 +141,18 @@ export function trainingCurves(results: Results): TopLevelSpec {
   return {
     config,
     title: { text: `Training on ${results.data.train}`, subtitle: seedsNote(results) },
+    bounds: "flush",
+    spacing: 70,
     hconcat: [
       {
         title: "Training loss",
         ...size,
-        layer: layers(results, loss, { x: "epoch", y: "mean mini-batch loss", integerX: true }),
+        ...lines(results, loss, { x: "epoch", y: "mean mini-batch loss", integerX: true }),
       },
       {
         title: "Test accuracy",
         ...size,
-        layer: layers(results, accuracy, {
+        ...lines(results, accuracy, {
           x: "epoch",
           y: `% of ${results.monitored.toLocaleString("en")} test images`,
           integerX: true,
@@ -178,13 +169,13 @@ export function lossAlongGradient(results: Results): TopLevelSpec {
     config,
     title: {
       text: "Loss along the gradient direction",
-      subtitle: `training images with their labels; dotted: t = ±ρ; ${seedsNote(results)}`,
+      subtitle: ["training images with their labels; dotted: t = ±ρ", seedsNote(results)],
     },
     width: 560,
     height: 360,
     layer: [
       rules([-results.options.rho, results.options.rho]),
-      ...layers(results, points, {
+      lines(results, points, {
         x: "distance t from the trained weights, along v = gradient / norm",
         y: "loss at w + t·v",
       }),
