@@ -19,6 +19,8 @@ import type { RandomProgram } from "../../src/testing/index.js";
 import { checkGraphGrads, decodeProgram } from "../../src/testing/index.js";
 import { batchGraph, gradGraph, jvpGraph, vjpGraph, zeros } from "../../src/transform/index.js";
 
+import { checkViews } from "./view-law.js";
+
 export class Discard extends Error {}
 
 export const discard = (why: string): never => {
@@ -191,6 +193,23 @@ export const laws: readonly Law[] = [
       if (gradient.every((x) => x.data.every((v) => Math.abs(v) < 1e6))) {
         assertClose("gradient", interpret(gradOnly(simple, mask), inputs), gradient, 1e-9);
       }
+    },
+  },
+  {
+    name: "1. index expressions of views, composed, find the reference's elements",
+    check({ code, graph, inputs }) {
+      checkViews(graph, inputs);
+      const plain = withBuilder(new Builder(undefined, false), () => decodeProgram(code));
+      checkViews(plain.graph, inputs);
+      const { graph: batched } = batchGraph(
+        graph,
+        inputs.map(() => true),
+        2,
+      );
+      checkViews(
+        batched,
+        inputs.map((x) => stack([x, x])),
+      );
     },
   },
   {
