@@ -91,15 +91,21 @@ export function verdict(results: Results): string[] {
   const lines = quantities.map(([name, unit, of, decimals]) => {
     const c = compare(ours.map(of), control.map(of));
     const value = `${name} ${signed(c.difference, decimals)}${unit}`;
-    if (c.beyond === undefined) return `  ${value}: one seed says nothing about the spread.`;
+    if (c.beyond === undefined) return `  ${value}`;
     return `  ${value}, spread ${c.spread.toFixed(decimals)}: ${
       c.beyond ? "more than the spread." : "within the spread, so no difference is shown."
     }`;
   });
-  const head = `CR-SAM minus its control (${results.labels["sam-control"]}), paired over ${seeds} seed${seeds === 1 ? "" : "s"}:`;
+  const caution =
+    seeds === 1
+      ? ["  One seed says nothing about the spread: --seeds gives more."]
+      : seeds < 10
+        ? [`  ${seeds} seeds are few: read this as a first look.`]
+        : [];
+  const over = seeds === 1 ? "one seed" : `${seeds} seeds`;
   return [
-    head,
+    `CR-SAM minus its control (${results.labels["sam-control"]}), paired over ${over}:`,
     ...lines,
-    ...(seeds > 1 && seeds < 10 ? [`  ${seeds} seeds are few: read this as a first look.`] : []),
+    ...caution,
   ];
 }

@@ -68,7 +68,7 @@ describe("report", () => {
 
   test("one seed says nothing, and without the control nothing is said", () => {
     const results = syntheticResults(runs([0.83], [0.8]));
-    expect(verdict(results).join("\n")).toContain("one seed says nothing about the spread");
+    expect(verdict(results).join("\n")).toContain("One seed says nothing about the spread");
     expect(footnotes(results).join("\n")).toContain("no spread is known");
     expect(verdict(syntheticResults(runs([0.83], [])))).toEqual([]);
   });
