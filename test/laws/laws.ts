@@ -201,15 +201,14 @@ export const laws: readonly Law[] = [
       checkViews(graph, inputs);
       const plain = withBuilder(new Builder(undefined, false), () => decodeProgram(code));
       checkViews(plain.graph, inputs);
-      const { graph: batched } = batchGraph(
+      const all = inputs.map(() => true);
+      const twice = inputs.map((x) => stack([x, x]));
+      checkViews(batchGraph(graph, all, 2).graph, twice);
+      const gradient = gradOnly(
         graph,
-        inputs.map(() => true),
-        2,
+        inputs.map((x) => isFloat(x.dtype)),
       );
-      checkViews(
-        batched,
-        inputs.map((x) => stack([x, x])),
-      );
+      checkViews(batchGraph(gradient, all, 2).graph, twice);
     },
   },
   {
