@@ -67,10 +67,11 @@ export function pieces(data: Dataset, images: Images, count: number, size: numbe
   const out: Labelled[] = [];
   for (let from = 0; from < Math.min(count, data.size); from += size) {
     const part = data.slice(from, Math.min(from + size, count, data.size));
-    const x = Float32Array.from(
-      part.images,
-      (byte, i) => (byte / 255 - mean[i % channels]!) / std[i % channels]!,
-    );
+    const x = new Float32Array(part.images.length);
+    for (let i = 0; i < x.length; i++) {
+      const c = i % channels;
+      x[i] = (part.images[i]! / 255 - mean[c]!) / std[c]!;
+    }
     out.push({
       x: array(x, { shape: [part.size, ...part.inputShape] }),
       y: array(part.labels, { dtype: "int32" }),
