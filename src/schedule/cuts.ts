@@ -78,6 +78,11 @@ export function chooseCuts(defs: Defs, hostScalars: ReadonlySet<number>, target:
   const boundOf = (x: Atom): number =>
     x instanceof Lit || cuts.isScalar(x) ? 0 : cuts.isStored(x) ? 1 : (bound.get(x) ?? 0);
 
+  // The stored variables behind each expression.
+  const sources = new Map<Var, ReadonlySet<Var>>();
+  const sourcesOf = (x: Atom): Iterable<Var> =>
+    x instanceof Lit || cuts.isScalar(x) ? [] : cuts.isStored(x) ? [x] : (sources.get(x) ?? []);
+
   const tooMuch = (a: Analysis): boolean =>
     a.weight > budget || buffersOf(a.reads.keys(), defs, returned) > target.maxStorageBuffers - 2;
 
@@ -86,6 +91,12 @@ export function chooseCuts(defs: Defs, hostScalars: ReadonlySet<number>, target:
       const candidates = eqn.inputs
         .map((x) => behindViews(defs, x))
         .filter((x): x is Var => x !== undefined && !cuts.isStored(x));
+      if (candidates.length === 0) {
+        // Views of views of many arrays.
+        for (const x of eqn.inputs) {
+          if (x instanceof Var && defs.kind(x) === "view" && !cuts.isStored(x)) candidates.push(x);
+        }
+      }
       if (candidates.length === 0) return;
       candidates.sort((x, y) => boundOf(y) - boundOf(x));
       const heaviest = candidates[0]!;
@@ -112,13 +123,18 @@ export function chooseCuts(defs: Defs, hostScalars: ReadonlySet<number>, target:
     }
     const weight = eqn.inputs.reduce((sum, x) => sum + boundOf(x), 0);
     const own = kind === "elementwise" ? Math.max(1, (eqn.prim.cost ?? 1) / 4) : 0;
+    const from = new Set(eqn.inputs.flatMap((x) => [...sourcesOf(x)]));
+    const wide = buffersOf(from, defs, returned) > target.maxStorageBuffers - 2;
     for (const v of eqn.outputs) {
       bound.set(v, weight + own);
-      const wide = eqn.inputs.length > 2 || weight + own > budget / 4;
-      if (sizeOf(v.aval.shape) > 0 && wide && weight + own > target.maxStorageBuffers - 2) {
-        if (kind === "elementwise" || kind === "view" || kind === "reduce") split(eqn, v);
-        if (!cuts.isStored(v)) bound.set(v, Math.min(weight + own, analyse(defs, cuts, v).weight));
-      }
+      sources.set(v, from);
+      if (kind === "contract" || sizeOf(v.aval.shape) === 0) continue;
+      if (!wide && weight + own <= budget) continue;
+      split(eqn, v);
+      if (cuts.isStored(v)) continue;
+      const { weight: exact, reads } = analyse(defs, cuts, v);
+      bound.set(v, Math.min(weight + own, exact));
+      sources.set(v, new Set(reads.keys()));
     }
   }
   return cuts;

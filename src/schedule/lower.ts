@@ -6,7 +6,15 @@
 import { sizeOf } from "../core/aval.js";
 import { Builder, bind, lit, withBuilder } from "../ir/builder.js";
 import { type Atom, type Eqn, Graph, Lit, Var } from "../ir/graph.js";
-import { type Idx, idxFlatten, idxUnflatten } from "../ir/index-expr.js";
+import {
+  type Idx,
+  idxConst,
+  idxFlatten,
+  idxUnflatten,
+  idxVar,
+  type ViewExpr,
+} from "../ir/index-expr.js";
+import type { Primitive } from "../ir/primitive.js";
 import { broadcastInDim, mul, pad, reduceSum, reshape, transpose } from "../prims/index.js";
 import { type ContractParams, contractionDims, fitsTemplate, matrixSizes } from "./contraction.js";
 import { Defs } from "./defs.js";
@@ -90,6 +98,58 @@ function productAndSum(inputs: readonly Atom[], params: ContractParams): Atom {
     contracted.map((_, i) => shape.length - contracted.length + i),
   );
 }
+
+/**
+ * A view of more operands than a kernel can bind, in stages: each lays its share of the operands over
+ * what the stages before have made.
+ */
+const wideViews =
+  (target: Target): Rule =>
+  (eqn, inputs) => {
+    const share = Math.max(2, target.maxStorageBuffers - 4);
+    if (eqn.prim.kind !== "view" || inputs.length <= share) return undefined;
+    const avals = inputs.map((x) => x.aval);
+    const output = eqn.outputs[0]!.aval;
+    const expression = (index: readonly Idx[]): ViewExpr =>
+      eqn.prim.view!({ index, inputs: avals, output, params: eqn.params });
+    // An index array belongs to every stage: such views have few operands anyway.
+    if (usesLoads(expression(output.shape.map((n, axis) => idxVar(`x${axis}`, n))))) {
+      return undefined;
+    }
+    let made: Atom | undefined;
+    for (let from = 0; from < inputs.length; from += share) {
+      const to = Math.min(inputs.length, from + share);
+      const mine = inputs.slice(from, to);
+      const before = made;
+      const view = (index: readonly Idx[]): ViewExpr => {
+        const pick = (e: ViewExpr): ViewExpr => {
+          if (e.kind === "within") return { ...e, ...branches(pick(e.then), pick(e.else)) };
+          if (e.kind === "index") return e;
+          if (e.operand >= from && e.operand < to) return { ...e, operand: e.operand - from };
+          // Not ours: what was there before (at first anything: a later stage covers it).
+          return before === undefined
+            ? { kind: "element", operand: 0, index: avals[from]!.shape.map(() => idxConst(0)) }
+            : { kind: "element", operand: mine.length, index };
+        };
+        return pick(expression(index));
+      };
+      const stage: Primitive = { ...eqn.prim, aval: () => [output], view: (a) => view(a.index) };
+      delete (stage as { simplify?: unknown }).simplify;
+      const operands = before === undefined ? mine : [...mine, before];
+      made = bind(stage, operands, { stage: from, of: eqn.params })[0]!;
+    }
+    return [made!];
+  };
+
+const usesLoads = (e: ViewExpr): boolean => {
+  if (e.kind === "within") {
+    return e.value.key.includes("load") || usesLoads(e.then) || usesLoads(e.else);
+  }
+  return (e.kind === "index" ? [e.value] : e.index).some((i) => i.key.includes("load"));
+};
+
+// biome-ignore lint/suspicious/noThenProperty: the branches of a condition, not a promise
+const branches = (yes: ViewExpr, no: ViewExpr) => ({ then: yes, else: no });
 
 const thinContractions =
   (target: Target): Rule =>
@@ -216,7 +276,8 @@ function sameElements(defs: Defs, output: Atom): Atom {
 export function lower(graph: Graph, lits: readonly Lit[], target: Target): Defs {
   let g = rewrite(graph, expandOpaque, lits);
   while (g.eqns.some((eqn) => eqn.prim.kind === "opaque")) g = rewrite(g, expandOpaque);
-  g = transposedProducts(liveOnly(g));
+  g = rewrite(liveOnly(g), wideViews(target));
+  g = transposedProducts(g);
   g = rewrite(liveOnly(g), thinContractions(target));
   g = rewrite(g, splitReductions(target));
   const whole = new Defs(g, graph.inputs.length);

@@ -65,9 +65,18 @@ class OperandLoads {
   readonly #place: Place;
   readonly #composer: Composer;
   readonly #scopes: Scopes;
+  /** Depths that the template takes at a time. */
+  readonly #step: number;
 
-  constructor(k: ContractKernel, c: ContractContext, module: ModuleBuilder, side: 0 | 1) {
+  constructor(
+    k: ContractKernel,
+    c: ContractContext,
+    module: ModuleBuilder,
+    side: 0 | 1,
+    step: number,
+  ) {
     this.#k = k;
+    this.#step = step;
     this.#module = module;
     const { sizes } = k;
     const free = side === 0 ? idxVar("m", sizes.m) : idxVar("n", sizes.n);
@@ -115,15 +124,21 @@ class OperandLoads {
 
   /** `text`, or zero at depths beyond the end; `lanes` where the depth runs along the vector. */
   guarded(text: string, depth: number, lanes: boolean): string {
+    if (!this.#mayEnd(lanes ? 3 : depth)) return text;
     const { k } = this.#k.sizes;
-    if (k % 4 === 0) return text;
     if (lanes) return `select(vec4f(0f), ${text}, vec4u(k) + vec4u(0u, 1u, 2u, 3u) < vec4u(${k}u))`;
-    return depth === 0 ? text : `select(vec4f(0f), ${text}, k + ${depth}u < ${k}u)`;
+    return `select(vec4f(0f), ${text}, k + ${depth}u < ${k}u)`;
   }
 
   scalar(text: string, depth: number): string {
     const { k } = this.#k.sizes;
-    return k % 4 === 0 || depth === 0 ? text : `select(0f, ${text}, k + ${depth}u < ${k}u)`;
+    return this.#mayEnd(depth) ? `select(0f, ${text}, k + ${depth}u < ${k}u)` : text;
+  }
+
+  /** Can a depth of `k + depth` be beyond the end, where k goes by the template's steps? */
+  #mayEnd(depth: number): boolean {
+    const { k } = this.#k.sizes;
+    return k % this.#step !== 0 && (this.#step > 4 || depth > 0);
   }
 
   fn(signature: string, quarters: readonly string[], result: string): string {
@@ -139,8 +154,13 @@ const all = (list: readonly (string | null)[]): readonly string[] | null =>
   list.every((x) => x !== null) ? (list as readonly string[]) : null;
 
 /** `fn load_a(batch, m, k) -> vec4f`: a row of A at four depths. */
-function emitLoadA(k: ContractKernel, c: ContractContext, module: ModuleBuilder): string {
-  const loads = new OperandLoads(k, c, module, 0);
+function emitLoadA(
+  k: ContractKernel,
+  c: ContractContext,
+  module: ModuleBuilder,
+  step: number,
+): string {
+  const loads = new OperandLoads(k, c, module, 0, step);
   const signature = "load_a(batch: u32, m: u32, k: u32) -> vec4f";
   const vector = loads.vector("k", {});
   if (vector !== null) return loads.fn(signature, ["k"], loads.guarded(vector, 0, true));
@@ -149,8 +169,13 @@ function emitLoadA(k: ContractKernel, c: ContractContext, module: ModuleBuilder)
 }
 
 /** `fn load_b(batch, k, n) -> mat4x4f`: four depths of B, each at four columns. */
-function emitLoadB(k: ContractKernel, c: ContractContext, module: ModuleBuilder): string {
-  const loads = new OperandLoads(k, c, module, 1);
+function emitLoadB(
+  k: ContractKernel,
+  c: ContractContext,
+  module: ModuleBuilder,
+  step: number,
+): string {
+  const loads = new OperandLoads(k, c, module, 1, step);
   const signature = "load_b(batch: u32, k: u32, n: u32) -> mat4x4f";
   const rows = all(four.map((i) => loads.vector("n", { k: i })));
   if (rows) {
@@ -227,9 +252,10 @@ export function emitContract(
   variant: ContractVariant,
 ): EmittedContract {
   const t = template(`matmul-${variant}`);
+  const step = variant === "workgroup" ? 16 : 4;
   const functions = {
-    load_a: emitLoadA(k, c, module),
-    load_b: emitLoadB(k, c, module),
+    load_a: emitLoadA(k, c, module, step),
+    load_b: emitLoadB(k, c, module, step),
     epilogue: emitEpilogue(k, c, module),
   };
   const { sizes } = k;
