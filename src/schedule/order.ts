@@ -3,6 +3,7 @@
  * they can; loop kernels wait until no contraction is ready, so that many independent ones gather and
  * run as segments of one dispatch.
  */
+import { DawngradError } from "../core/errors.js";
 import type { Var } from "../ir/graph.js";
 import { buffersOf } from "./cuts.js";
 import type { Defs } from "./defs.js";
@@ -58,6 +59,7 @@ export function orderGroups(
       finish([contractions.find((g) => !final(g)) ?? contractions[0]!]);
       continue;
     }
+    if (ready.length === 0) throw new DawngradError("internal: kernels wait for each other");
     // Loops that something waits for go now; the rest gathers until the end.
     const needed = new Set<Group>();
     for (const needs of waiting.values()) for (const g of needs) needed.add(g);

@@ -1,10 +1,12 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { aval } from "../../src/core/aval.js";
 import { DisposedError } from "../../src/core/errors.js";
-import { ndarray } from "../../src/core/ndarray.js";
+import { ndarray, ndFromFunction } from "../../src/core/ndarray.js";
 import { init } from "../../src/device/index.js";
-import { buildGraph, lit } from "../../src/ir/builder.js";
+import { bind, buildGraph, lit } from "../../src/ir/builder.js";
 import type { Atom } from "../../src/ir/graph.js";
+import { idxAdd, idxConst } from "../../src/ir/index-expr.js";
+import type { Primitive } from "../../src/ir/primitive.js";
 import { graphLits } from "../../src/ir/print.js";
 import * as P from "../../src/prims/index.js";
 import {
@@ -70,6 +72,48 @@ describe("expressions on the device", () => {
       ],
     );
     await expectSame(g, 1e-6);
+  });
+
+  it.each(["none", "points"] as const)("conditions of views, lanes = %s", async (lanes) => {
+    // The element itself where lo <= index - shift < hi, else its negative's place, the last one.
+    const windowed = (shift: number, lo: number, hi: number): Primitive => ({
+      name: `window ${shift} ${lo} ${hi}`,
+      kind: "view",
+      aval: ([x]) => [x!],
+      ref: ([x], _, [out]) => [
+        ndFromFunction(out!.shape, "float32", ([i]) => {
+          const inside = lo <= i! - shift && i! - shift < hi;
+          return x!.data[inside ? i! : x!.data.length - 1]!;
+        }),
+      ],
+      batch: () => [],
+      view: ({ index, inputs: [x] }) => ({
+        kind: "within",
+        value: idxAdd(index[0]!, -shift),
+        lo,
+        hi,
+        // biome-ignore lint/suspicious/noThenProperty: the branch of a condition, not a promise
+        then: { kind: "element", operand: 0, index },
+        else: { kind: "element", operand: 0, index: [idxConst(x!.shape[0]! - 1)] },
+      }),
+      error: { ulp: 0 },
+    });
+    for (const n of [16, 19]) {
+      const g = graphOf([[n]], (x) =>
+        [
+          [0, 0, 5],
+          [0, 3, 9],
+          [4, 0, 5],
+          [4, 2, 8],
+          [4, -3, 2],
+          [7, 0, 1],
+          [7, -1, 0],
+          [3, 5, n],
+          [9, -9, 0],
+        ].map(([shift, lo, hi]) => bind(windowed(shift!, lo!, hi!), [x], {})[0]!),
+      );
+      await expectSame(g, 0, { emit: { lanes } });
+    }
   });
 
   it("infinite and NaN constants arrive as data", async () => {
