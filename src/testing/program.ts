@@ -296,6 +296,14 @@ export const operations: Readonly<Record<string, (s: Scope) => Atom>> = {
     const e = p.exp(p.sub(x, back(p.stopGradient(p.reduceMax(x, [axis])))));
     return p.div(e, back(p.reduceSum(e, [axis])));
   }),
+  // Lines minus a reduction of themselves, or of other lines.
+  centre: needsRank((s, x) => {
+    const axis = s.axis(x);
+    const keep = x.aval.shape.map((_, i) => i).filter((i) => i !== axis);
+    const of = [p.reduceSum, p.reduceMax][(s.param >> 2) % 2]!(tame(x), [axis]);
+    const lines = s.param % 2 === 1 && rank(of) > 0 ? p.reverse(of, [rank(of) - 1]) : of;
+    return p.sub(x, p.broadcastInDim(lines, x.aval.shape, keep));
+  }),
   argmax: needsRank((s, x) => [p.argmax, p.argmin][s.param % 2]!(x, s.axis(x))),
   cumsum: needsRank((s, x) => p.cumsum(x, s.axis(x), s.param % 2 === 1)),
   cumprod: needsRank((s, x) => p.cumprod(tame(x), s.axis(x), s.param % 2 === 1)),
@@ -474,6 +482,7 @@ const names = [
   "viewChain",
   "viewChain",
   "arithmeticChain",
+  "centre",
 ];
 
 /** The names of a program's operations, for messages. */
