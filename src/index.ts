@@ -1,3 +1,4 @@
+/// <reference types="@webgpu/types" preserve="true" />
 /** dawngrad's public root: tensors, operations, transforms, the device. */
 import "./api/methods.js";
 
