@@ -69,6 +69,13 @@ async function report(options: Options, results: Results, seconds: number): Prom
   out(lines.join("\n"));
 }
 
+/** Node ends without a word when all that is left is a promise that nothing will settle. */
+function sayIfCutOff(): () => void {
+  const onExit = () => err("The program ended before its work did: a promise never settled.\n");
+  process.once("exit", onExit);
+  return () => process.off("exit", onExit);
+}
+
 async function main(): Promise<number> {
   let options: Options;
   try {
@@ -80,7 +87,11 @@ async function main(): Promise<number> {
   hideDawnWarnings();
   const labelWidth = Math.max(...Object.values(labelsOf(options)).map((label) => label.length));
   const progress = progressOn(process.stdout, options.quiet, labelWidth);
-  const interrupt = interrupts(() => progress.stop());
+  const finished = sayIfCutOff();
+  const interrupt = interrupts(() => {
+    progress.stop();
+    finished();
+  });
   try {
     await run(options, progress, interrupt.signal);
     return 0;
@@ -94,6 +105,7 @@ async function main(): Promise<number> {
     return 1;
   } finally {
     interrupt.stop();
+    finished();
   }
 }
 
