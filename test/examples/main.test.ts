@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Results } from "../../examples/cr-sam-mnist/results.js";
+import { withoutDawnWarnings } from "../../src/device/node/quiet.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const program = "examples/cr-sam-mnist/main.ts";
@@ -41,9 +42,8 @@ function start(
   });
   return new Promise((resolve, reject) => {
     child.on("error", reject);
-    // A child's standard error is a socket here, from which Dawn's warnings cannot be kept.
-    const said = () => err.replace(/^Warning: max.* artificially reduced .*\n/gm, "");
-    child.on("close", (code) => resolve({ code, out, err: said() }));
+    // A child's standard error is a socket here, from which the program cannot keep Dawn's warnings.
+    child.on("close", (code) => resolve({ code, out, err: withoutDawnWarnings(err) }));
   });
 }
 
