@@ -12,6 +12,23 @@ export {
   valueAndGrad,
   vjp,
 } from "./api/autodiff.js";
+export {
+  type AllGatherOptions,
+  type AxisName,
+  allGather,
+  allToAll,
+  axisIndex,
+  axisSize,
+  type Gathered,
+  type PsumScatterOptions,
+  pmax,
+  pmean,
+  pmin,
+  ppermute,
+  pshuffle,
+  psum,
+  psumScatter,
+} from "./api/collectives.js";
 export { type NestedArray, tidy } from "./api/concrete.js";
 export {
   block,
@@ -34,7 +51,9 @@ export {
   jacfwd,
   jacrev,
 } from "./api/jacobian.js";
+export { jet } from "./api/jet.js";
 export { type JitOptions, type Jitted, jit } from "./api/jit.js";
+export { linearTranspose } from "./api/linear-transpose.js";
 export * from "./api/ops/index.js";
 export * as random from "./api/random.js";
 export * as tree from "./api/tree.js";

@@ -1,5 +1,5 @@
 /** First and second derivatives of the loss along a direction, and their gradients, exactly. */
-import { full, jvp, mul, square, type Tensor, type TensorLike, tree } from "../../src/index.js";
+import { jet, mul, square, type Tensor, type TensorLike, tree } from "../../src/index.js";
 import type { GradFn } from "../gradient.js";
 
 /** In the units of finite differences: A = ρ²·L″ and B = 2ρ·L′. */
@@ -15,8 +15,8 @@ export interface ExactCurvature<P> {
 }
 
 /**
- * Loss and gradient along t ↦ w + t·v, differentiated twice in t at 0 by jvp of jvp: the loss gives
- * L′ and L″, the gradient gives H·v and D³L[v,v].
+ * Loss and gradient along t ↦ w + t·v, differentiated twice in t at 0: the loss gives L′ and L″, the
+ * gradient gives H·v and D³L[v,v].
  */
 export function exactCurvature<P, S, B, K, A>(
   gradFn: GradFn<P, S, B, K, A>,
@@ -24,14 +24,12 @@ export function exactCurvature<P, S, B, K, A>(
   v: P,
   rho: TensorLike,
 ): ExactCurvature<P> {
-  const along = (t: Tensor) => {
-    const { loss, grads } = gradFn(tree.axpy(t, v, params), state, batch, key);
+  const along = (p: P) => {
+    const { loss, grads } = gradFn(p, state, batch, key);
     return { loss, grads };
   };
-  const zero = full([], 0, { dtype: "float32" });
-  const one = full([], 1, { dtype: "float32" });
-  const slope = (t: Tensor) => jvp(along, [t], [one])[1];
-  const [first, second] = jvp(slope, [zero], [one]);
+  const [, derivatives] = jet(along, [params], [[v, null]]);
+  const [first, second] = derivatives as [ReturnType<typeof along>, ReturnType<typeof along>];
   const rho2 = square(rho);
   return {
     A: mul(second.loss, rho2),

@@ -4,7 +4,9 @@ import { isFloat } from "../core/dtype.js";
 import { DtypeError, ShapeError } from "../core/errors.js";
 import { broadcastPrefix, flatten, type TreeDef } from "../core/tree.js";
 import { HostScalar, isTensor, type Tensor, type TensorLike } from "../trace/tensor.js";
-import { type InputSpec, type TracedFunction, traceFunction } from "../trace/trace.js";
+import { type InputSpec, operation, type TracedFunction, traceFunction } from "../trace/trace.js";
+import { tracerOf } from "../trace/tracer.js";
+import { zeros } from "../transform/index.js";
 
 export type AnyFunction = (...args: never[]) => unknown;
 
@@ -132,3 +134,7 @@ export function matchTangents(
     return t;
   });
 }
+
+/** Zeros like a tensor or atom. */
+export const zerosTensor = (of: { readonly aval: Tensor["aval"] }): Tensor =>
+  operation("zeros", (trace) => tracerOf(trace, zeros(of.aval)));

@@ -20,6 +20,7 @@ import {
   requireFunction,
   type TracedCall,
   traceCall,
+  zerosTensor,
 } from "./arguments.js";
 
 const floats = (call: TracedCall): boolean[] =>
@@ -148,9 +149,6 @@ export function vjp<A extends readonly unknown[], R>(
   };
   return [call.outDef.unflatten(outs.slice(0, n)) as R, pullback];
 }
-
-const zerosTensor = (of: { aval: Tensor["aval"] }): Tensor =>
-  operation("zeros", (trace) => tracerOf(trace, zeros(of.aval)));
 
 export interface GradOptions {
   /** Which arguments to differentiate with respect to: a number or a list. Default 0. */

@@ -6,6 +6,7 @@ import { buildGraph } from "../ir/builder.js";
 import { inlineGraph } from "../ir/eval.js";
 import type { Atom } from "../ir/graph.js";
 import { broadcastInDim, transpose } from "../prims/index.js";
+import { withAxis } from "../trace/axes.js";
 import { applyGraph, traceFunction } from "../trace/trace.js";
 import { batchGraph } from "../transform/index.js";
 import {
@@ -23,6 +24,8 @@ export type Axes = number | null | readonly Axes[] | { readonly [key: string]: A
 export interface VmapOptions {
   /** Lanes, needed where no argument is mapped. */
   readonly axisSize?: number;
+  /** A name for the lane axis, for `psum` and the other collectives within `f`. */
+  readonly axisName?: string;
 }
 
 const isAxis = (x: unknown): x is number | null => x === null || typeof x === "number";
@@ -34,7 +37,8 @@ const isAxis = (x: unknown): x is number | null => x === null || typeof x === "n
  * `inAxes` is one axis for all arguments or a list with one entry an argument; entries are axes
  * (negative ones count from the end), null (the same value for every lane), or trees of them that
  * are prefixes of the argument. `outAxes` likewise says where the lane axis goes in the outputs;
- * null is for outputs that do not depend on the lane.
+ * null is for outputs that do not depend on the lane. `axisName` names the lane axis for `psum` and the
+ * other collectives.
  *
  * @throws ShapeError where mapped sizes differ or an axis is out of range.
  *
@@ -78,11 +82,12 @@ export function vmap<A extends readonly unknown[], R>(
         const shape = axis === null ? x.shape : x.shape.filter((_, d) => d !== axis);
         return { aval: aval(shape, x.dtype), weak: x.weak };
       }),
-      (tracers) => f(...(def.unflatten(tracers) as unknown as A)),
+      (tracers) =>
+        withAxis(options.axisName, size, () => f(...(def.unflatten(tracers) as unknown as A))),
     );
     const outs = broadcastPrefix("vmap outAxes", outAxes, traced.outDef, isAxis);
     const mapped = traced.graph.inputs.map((_, i) => (axes[i] ?? null) !== null);
-    const batched = batchGraph(traced.graph, mapped, size);
+    const batched = batchGraph(traced.graph, mapped, size, options.axisName);
     const inputs = [...leaves, ...traced.captures];
     const graph = buildGraph(
       inputs.map((x) => x.aval),

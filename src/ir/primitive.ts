@@ -43,6 +43,13 @@ export interface BatchArgs<P> {
   readonly params: P;
 }
 
+/** What a collective becomes once its axis is mapped. */
+export interface CollectiveResult {
+  readonly outputs: readonly Atom[];
+  /** Whether the outputs carry the lane axis; else all lanes have the same value. */
+  readonly mapped: boolean;
+}
+
 /** What an elementwise rule may ask of the kernel that it is written into. */
 export interface EmitContext {
   /** Lanes of the WGSL value: 1 for `f32`, 4 for `vec4f`. Expressions must work for both. */
@@ -120,6 +127,12 @@ export interface Primitive<P extends object = object> {
 
   /** The same equation over a lane axis; every output carries the lane axis at 0. */
   batch(args: BatchArgs<P>): readonly Atom[];
+
+  /**
+   * Communicates over the named axis `params.axisName` (psum): what it is once that axis is mapped.
+   * Inputs may all be unmapped.
+   */
+  collective?(args: BatchArgs<P>): CollectiveResult;
 
   /** A simpler form, or null. Must keep values (NaN and signed zero included) and avals. */
   simplify?(inputs: readonly Atom[], params: P): readonly Atom[] | null;

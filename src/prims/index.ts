@@ -12,6 +12,17 @@ import { takeWindowP, windowMaxP, windowMinP } from "./window-extrema.js";
 import { shearWindowsP, windowsP } from "./windows.js";
 
 export { argmax, argmin } from "./argreduce.js";
+export {
+  allGather,
+  allToAll,
+  axisIndex,
+  type CollectiveParams,
+  pmax,
+  pmin,
+  ppermute,
+  psum,
+  psumScatter,
+} from "./collective.js";
 export { conv } from "./conv.js";
 export type { ConvAxes, ConvParams } from "./conv-axes.js";
 export { cummax, cummin, cumprod, cumsum } from "./cumulative.js";

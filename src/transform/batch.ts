@@ -1,7 +1,8 @@
 /** Vectorise: the same graph over a lane axis, which is axis 0 of every mapped value. */
 import { aval } from "../core/aval.js";
 import { bind, buildGraph } from "../ir/builder.js";
-import { type Atom, type Graph, Lit, type Var } from "../ir/graph.js";
+import { type Atom, type Eqn, type Graph, Lit, type Var } from "../ir/graph.js";
+import type { CollectiveResult } from "../ir/primitive.js";
 
 export interface BatchedGraph {
   readonly graph: Graph;
@@ -9,9 +10,27 @@ export interface BatchedGraph {
   readonly outMapped: readonly boolean[];
 }
 
-export function batchGraph(graph: Graph, mapped: readonly boolean[], size: number): BatchedGraph {
+/** `axisName` is the name of the lane axis, for the collectives over it. */
+export function batchGraph(
+  graph: Graph,
+  mapped: readonly boolean[],
+  size: number,
+  axisName?: string,
+): BatchedGraph {
   const avals = graph.inputAvals.map((a, i) => (mapped[i] ? aval([size, ...a.shape], a.dtype) : a));
   const outMapped: boolean[] = [];
+  const batchEqn = (
+    { prim, params }: Eqn,
+    inputs: readonly Atom[],
+    flags: readonly boolean[],
+  ): CollectiveResult => {
+    const args = { inputs, mapped: flags, size, params };
+    if (prim.collective && (params as { axisName?: string }).axisName === axisName) {
+      return prim.collective(args);
+    }
+    if (!flags.some((m) => m)) return { outputs: bind(prim, inputs, params), mapped: false };
+    return { outputs: prim.batch(args), mapped: true };
+  };
   const out = buildGraph(avals, (inputs) => {
     const value = new Map<Var, Atom>();
     const lanes = new Set<Var>();
@@ -24,12 +43,9 @@ export function batchGraph(graph: Graph, mapped: readonly boolean[], size: numbe
     for (const eqn of graph.eqns) {
       const ins = eqn.inputs.map(read);
       const flags = eqn.inputs.map(isMapped);
-      const any = flags.some((m) => m);
-      const outs = any
-        ? eqn.prim.batch({ inputs: ins, mapped: flags, size, params: eqn.params })
-        : bind(eqn.prim, ins, eqn.params);
+      const { outputs, mapped: any } = batchEqn(eqn, ins, flags);
       eqn.outputs.forEach((v, i) => {
-        value.set(v, outs[i]!);
+        value.set(v, outputs[i]!);
         if (any) lanes.add(v);
       });
     }
