@@ -76,11 +76,24 @@ export function gradientOf<P, S, B, K, R extends LossResult<S>>(
   };
   Object.defineProperty(split, "name", { value: name });
   const both = valueAndGrad(split, { hasAux: true });
-  return (params, state, batch, key) => {
+  const gradFn: GradFn<P, S, B, K, AuxOf<R>> = (params, state, batch, key) => {
     const [[loss, rest], grads] = both(params, state, batch, key);
     return { loss, grads, ...rest };
   };
+  losses.set(gradFn, lossFn);
+  return gradFn;
 }
+
+/** The loss function of each gradient function that `gradientOf` made. */
+const losses = new WeakMap<object, unknown>();
+
+/**
+ * The loss function that `gradientOf` made this gradient function of; undefined for any other. For
+ * members that add to the loss before it is differentiated.
+ */
+export const lossFnOf = <P, S, B, K, A>(
+  gradFn: GradFn<P, S, B, K, A>,
+): LossFn<P, S, B, K> | undefined => losses.get(gradFn) as LossFn<P, S, B, K> | undefined;
 
 /** The entries that are there: `undefined` is not a leaf of a result. */
 export function given<T extends object>(entries: T): { [K in keyof T]?: NonNullable<T[K]> } {

@@ -22,3 +22,24 @@ export function checkChoice<T extends string>(
     );
   }
 }
+
+/** A share: a number from 0 to 1, with or without the ends; a tensor is taken as it is. */
+export function checkShare(
+  op: string,
+  name: string,
+  value: TensorLike,
+  { zero = true, one = true }: { readonly zero?: boolean; readonly one?: boolean } = {},
+): void {
+  if (typeof value !== "number") return;
+  const inside = (zero ? value >= 0 : value > 0) && (one ? value <= 1 : value < 1);
+  if (inside) return;
+  throw new DawngradError(
+    `${op}: ${name} is ${value}; give a number ${zero ? ">= 0" : "> 0"} and ${one ? "<= 1" : "< 1"}`,
+  );
+}
+
+export function checkCount(op: string, name: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1) {
+    throw new DawngradError(`${op}: ${name} is ${value}; give a positive integer`);
+  }
+}
