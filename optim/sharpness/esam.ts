@@ -40,18 +40,19 @@ export interface EsamOptions extends PerturbOptions {
   readonly curvature?: RegulariserOptions;
 }
 
-/** Perturb each weight with probability `share`, 1/share as far: SAM's perturbation in the mean. */
-function sparse<P>(move: Perturbation<P>, key: unknown, share: number): Perturbation<P> {
-  if (share === 1) return move;
+/** 1 for each weight with probability `share`, else 0. */
+function drawWeights<P>(params: P, key: unknown, share: number): P {
   const k = random.foldIn(stepKey("esam", "weightShare < 1", key), salts.weights);
-  const kept = randomTree(move.e, k, (leafKey, shape) =>
-    random
-      .bernoulli(leafKey, share, shape)
-      .astype("float32")
-      .mul(1 / share),
+  return randomTree(params, k, (leafKey, shape) =>
+    random.bernoulli(leafKey, share, shape).astype("float32"),
   );
-  return { ...move, e: tree.mul(move.e, kept), unit: tree.mul(move.unit, kept) };
 }
+
+/** Chosen weights move 1/share as far: SAM's perturbation in the mean. */
+const sparse = <P>(move: Perturbation<P>, chosen: P, share: number): Perturbation<P> => ({
+  ...move,
+  e: tree.scale(tree.mul(move.e, chosen), 1 / share),
+});
 
 /** The examples of a batch at `indices`, along axis 0 of every leaf that has one. */
 const examplesAt = <B>(batch: B, indices: Tensor): B =>
@@ -83,6 +84,14 @@ function perExampleOf(point: Point<unknown>): Tensor {
  * ```
  */
 export function esam(options: EsamOptions): SharpnessTransform<SamAux> {
+  return esamWith(options, drawWeights);
+}
+
+/** esam with a choice of weights of the caller's. */
+export function esamWith(
+  options: EsamOptions,
+  draw: <P>(params: P, key: unknown, share: number) => P,
+): SharpnessTransform<SamAux> {
   const { weightShare = 0.5, exampleShare = 0.5, curvature } = options;
   checkPerturbation("esam", options);
   checkShare("esam", "weightShare", weightShare, { zero: false });
@@ -96,7 +105,9 @@ export function esam(options: EsamOptions): SharpnessTransform<SamAux> {
         sharpResult(clean, grads, { L0: clean.loss, Lp, gradNorm: tree.norm(clean.grads) });
       const whole = exampleShare === 1;
       if (options.rho === 0 && whole) return result(clean.grads, clean.loss);
-      const move = sparse(perturb("esam", params, clean.grads, options), key, weightShare);
+      const all = perturb("esam", params, clean.grads, options);
+      const move =
+        weightShare === 1 ? all : sparse(all, draw(params, key, weightShare), weightShare);
       if (whole) {
         if (!curvature) {
           const plus = pointAt(gradFn, at, move, clean);

@@ -19,14 +19,14 @@ export interface RSamOptions extends PerturbOptions {
 }
 
 /** δ = σ·N(0, 1)·(norm of the filter). */
-export function smoothingNoise<P>(params: P, key: unknown, sigma: TensorLike): P {
+function smoothingNoise<P>(params: P, key: unknown, sigma: TensorLike): P {
   const k = random.foldIn(stepKey("rSam", "the smoothing noise", key), salts.smoothing);
   const scaled = tree.scale(filterNorms(params), sigma);
   return tree.map(mul as never, randomDirection(params, k, "normal"), scaled as never) as P;
 }
 
 /** The direction of ascent at a given noise: λ·∇L(w + δ) + δ. */
-export function smoothedDirection<P, S, B, K, A>(
+function smoothedDirection<P, S, B, K, A>(
   gradFn: GradFn<P, S, B, K, A>,
   [params, state, batch, key]: Arguments<P, S, B, K>,
   delta: P,
@@ -49,6 +49,14 @@ export function smoothedDirection<P, S, B, K, A>(
  * ```
  */
 export function rSam(options: RSamOptions): SharpnessTransform<SamAux> {
+  return rSamWith(options, smoothingNoise);
+}
+
+/** rSam with a noise of the caller's. */
+export function rSamWith(
+  options: RSamOptions,
+  noise: <P>(params: P, key: unknown, sigma: TensorLike) => P,
+): SharpnessTransform<SamAux> {
   const { rho, sigma = 0.01, lambda = 2, mask } = options;
   checkPerturbation("rSam", options);
   checkAmount("rSam", "sigma", sigma);
@@ -60,7 +68,7 @@ export function rSam(options: RSamOptions): SharpnessTransform<SamAux> {
       const result = (grads: P, Lp: Point<P>["loss"]) =>
         sharpResult(clean, grads, { L0: clean.loss, Lp, gradNorm: tree.norm(clean.grads) });
       if (rho === 0) return result(clean.grads, clean.loss);
-      const delta = masked("rSam", smoothingNoise(params, key, sigma), mask, params);
+      const delta = masked("rSam", noise(params, key, sigma), mask, params);
       const direction = smoothedDirection(gradFn, at, delta, lambda);
       const e = perturb("rSam", params, direction, options);
       if (typeof rho !== "number") {
