@@ -9,6 +9,8 @@ import { idxFlatten, idxUnflatten } from "../ir/index-expr.js";
 import { Analyser, analyse } from "./analyse.js";
 import { buffersOf, type Cuts } from "./cuts.js";
 import type { Defs } from "./defs.js";
+import { Dependence, varsOf } from "./dependence.js";
+import { Heap } from "./heap.js";
 import { type Kernel, loopVar, operandAt, pointOf, reduction, sizesOf } from "./kernel.js";
 import type { Target } from "./target.js";
 
@@ -50,20 +52,32 @@ export class Fusion {
   readonly #cuts: Cuts;
   readonly #target: Target;
   readonly #returned: ReadonlySet<Var>;
-  readonly #groups = new Set<Group>();
-  readonly #groupOf = new Map<Var, Group>();
+  readonly #graph: Dependence;
+  /** When each group came to be: the order in which siblings are looked for. */
+  readonly #born = new Map<Group, number>();
+  /** Position of the last variable that a group computes. */
+  readonly #order = new Map<Group, number>();
+  /** Loops by what they read and their number of points, in the order of their births. */
+  readonly #byRead = new Map<Var, Map<number, Group[]>>();
+  /** Groups whose producers or themselves are new since it was last tried to merge them. */
+  readonly #untried = new Set<Group>();
+  readonly #unpaired: Heap<Group>;
+  /** The birth up to which every later group has been tried as a group's sibling. */
+  readonly #paired = new Map<Group, number>();
 
   constructor(defs: Defs, cuts: Cuts, target: Target) {
     this.#defs = defs;
     this.#cuts = cuts;
     this.#target = target;
     this.#returned = defs.returned();
-    for (const v of cuts.computed()) {
+    this.#unpaired = new Heap((g) => this.#born.get(g)!);
+    const computed = cuts.computed().filter((v) => sizeOf(v.aval.shape) > 0);
+    this.#graph = new Dependence(computed.length);
+    for (const v of computed) {
       const size = sizeOf(v.aval.shape);
-      if (size === 0) continue;
       const { eqn } = defs.of(v)!;
       const a = analyse(defs, cuts, v);
-      this.#put({
+      const g: Group = {
         kind: eqn.prim.kind === "contract" ? "contract" : "loop",
         size,
         vars: [v],
@@ -71,42 +85,31 @@ export class Fusion {
         reads: a.reads,
         flops: a.flops * size,
         loads: a.loads * size,
-      });
+      };
+      this.#graph.add(g);
+      this.#register(g);
     }
   }
 
-  #put(g: Group): void {
-    this.#groups.add(g);
-    for (const v of [...g.vars, ...(g.inner?.vars ?? [])]) this.#groupOf.set(v, g);
-  }
-
-  #replace(merged: Group, ...parts: Group[]): void {
-    for (const g of parts) this.#groups.delete(g);
-    this.#put(merged);
-  }
-
-  /** The other kernels that a kernel reads from. */
-  producers(g: Group): Set<Group> {
-    const out = new Set<Group>();
+  #register(g: Group): void {
+    this.#born.set(g, this.#born.size);
+    this.#order.set(g, Math.max(...varsOf(g).map((v) => this.#defs.id(v))));
+    this.#untried.add(g);
+    if (g.kind !== "loop") return;
+    this.#unpaired.add(g);
     for (const v of g.reads.keys()) {
-      const from = this.#groupOf.get(v);
-      if (from && from !== g) out.add(from);
+      const bySize = this.#byRead.get(v) ?? new Map<number, Group[]>();
+      this.#byRead.set(v, bySize);
+      const readers = (bySize.get(g.size) ?? []).filter((x) => this.#graph.has(x));
+      for (const x of readers) this.#unpaired.add(x);
+      bySize.set(g.size, [...readers, g]);
     }
-    return out;
   }
 
-  /** Does `to` depend on `from` through a third kernel (or at all, where `direct` counts)? */
-  #depends(to: Group, from: Group, direct: boolean): boolean {
-    const seen = new Set<Group>([to]);
-    const stack = [...this.producers(to)].filter((g) => direct || g !== from);
-    while (stack.length > 0) {
-      const g = stack.pop()!;
-      if (g === from) return true;
-      if (seen.has(g)) continue;
-      seen.add(g);
-      stack.push(...this.producers(g));
-    }
-    return false;
+  #replace(merged: Group, a: Group, b: Group): void {
+    this.#graph.merge(merged, a, b);
+    this.#register(merged);
+    for (const to of this.#graph.consumers(merged)) this.#untried.add(to);
   }
 
   #sorted(vars: Iterable<Var>): Var[] {
@@ -114,7 +117,7 @@ export class Fusion {
   }
 
   #fits(g: Group): boolean {
-    const bound = [...g.reads.keys(), ...g.vars, ...(g.inner?.vars ?? [])];
+    const bound = [...g.reads.keys(), ...varsOf(g)];
     return (
       buffersOf(new Set(bound), this.#defs, this.#returned) <= this.#target.maxStorageBuffers - 1
     );
@@ -149,7 +152,7 @@ export class Fusion {
       flops: from.flops + to.flops,
       loads: from.loads + to.loads,
     };
-    if (!this.#fits(merged) || this.#depends(to, from, false)) return undefined;
+    if (!this.#fits(merged) || this.#graph.dependsThroughOthers(to, from)) return undefined;
     return merged;
   }
 
@@ -175,7 +178,7 @@ export class Fusion {
         flops: from.flops + to.flops,
         loads: from.loads + to.loads,
       };
-      if (!this.#fits(merged) || this.#depends(to, from, false)) continue;
+      if (!this.#fits(merged) || this.#graph.dependsThroughOthers(to, from)) continue;
       return merged;
     }
     return undefined;
@@ -217,7 +220,7 @@ export class Fusion {
       const others = b.reads.get(v);
       if (others && [...keys].some((key) => others.has(key))) shared = true;
     }
-    if (!shared || this.#depends(a, b, true) || this.#depends(b, a, true)) return undefined;
+    if (!shared || this.#graph.depends(a, b) || this.#graph.depends(b, a)) return undefined;
     const merged: Group = {
       kind: "loop",
       size: a.size,
@@ -230,55 +233,75 @@ export class Fusion {
     return this.#fits(merged) ? merged : undefined;
   }
 
-  #order(g: Group): number {
-    return Math.max(...[...g.vars, ...(g.inner?.vars ?? [])].map((v) => this.#defs.id(v)));
-  }
-
   /** Merge until nothing more merges. */
   run(): void {
-    for (let changed = true; changed; ) {
-      changed = false;
-      for (const to of [...this.#groups].sort((a, b) => this.#order(a) - this.#order(b))) {
-        if (this.#mergeIntoProducer(to)) changed = true;
+    do {
+      while (this.#mergeIntoProducers());
+    } while (this.#mergeSiblings());
+  }
+
+  /** One pass over the groups in their order; true when something merged. */
+  #mergeIntoProducers(): boolean {
+    const orderOf = (g: Group): number => this.#order.get(g)!;
+    const born = this.#born.size;
+    const queue = new Heap(orderOf, this.#untried);
+    this.#untried.clear();
+    let changed = false;
+    for (let to = queue.take(); to; to = queue.take()) {
+      if (!this.#graph.has(to) || !this.#mergeIntoProducer(to)) continue;
+      changed = true;
+      // Consumers of the merged group that this pass has yet to come to.
+      for (const g of this.#untried) {
+        if (this.#born.get(g)! >= born || orderOf(g) < orderOf(to)) continue;
+        this.#untried.delete(g);
+        queue.add(g);
       }
-      if (!changed) changed = this.#mergeSiblings();
     }
+    return changed;
   }
 
   #mergeIntoProducer(to: Group): boolean {
-    if (!this.#groups.has(to)) return false;
-    const from = [...this.producers(to)].sort((a, b) => this.#order(b) - this.#order(a));
-    for (const g of from) {
-      const merged = this.#vertical(g, to) ?? this.#innerLoop(g, to);
+    const producers = [...this.#graph.producers(to)];
+    for (const from of producers.sort((a, b) => this.#order.get(b)! - this.#order.get(a)!)) {
+      const merged = this.#vertical(from, to) ?? this.#innerLoop(from, to);
       if (!merged) continue;
-      this.#replace(merged, g, to);
+      this.#replace(merged, from, to);
       return true;
     }
     return false;
   }
 
+  /** Merge the first pair of siblings; a pair that does not merge never will. */
   #mergeSiblings(): boolean {
-    const groups = [...this.#groups].filter((g) => g.kind === "loop");
-    for (let i = 0; i < groups.length; i++) {
-      for (let j = i + 1; j < groups.length; j++) {
-        const merged = this.#siblings(groups[i]!, groups[j]!);
+    for (let g = this.#unpaired.take(); g; g = this.#unpaired.take()) {
+      if (!this.#graph.has(g)) continue;
+      const tried = this.#paired.get(g) ?? this.#born.get(g)!;
+      const others = new Set<Group>();
+      for (const v of g.reads.keys()) {
+        for (const x of this.#byRead.get(v)?.get(g.size) ?? []) {
+          if (this.#born.get(x)! > tried && this.#graph.has(x)) others.add(x);
+        }
+      }
+      for (const x of [...others].sort((a, b) => this.#born.get(a)! - this.#born.get(b)!)) {
+        const merged = this.#siblings(g, x);
         if (!merged) continue;
-        this.#replace(merged, groups[i]!, groups[j]!);
+        this.#replace(merged, g, x);
         return true;
       }
+      this.#paired.set(g, this.#born.size - 1);
     }
     return false;
   }
 
   groups(): Group[] {
-    return [...this.#groups].sort((a, b) => this.#order(a) - this.#order(b));
+    return [...this.#graph.groups].sort((a, b) => this.#order.get(a)! - this.#order.get(b)!);
   }
 
   /** Variables that other kernels (or the caller) need in memory. */
   stored(): Set<Var> {
     const out = new Set<Var>();
-    for (const g of this.#groups) {
-      for (const v of g.reads.keys()) if (this.#groupOf.get(v) !== g) out.add(v);
+    for (const g of this.#graph.groups) {
+      for (const v of g.reads.keys()) if (this.#graph.of(v) !== g) out.add(v);
     }
     for (const v of this.#returned) out.add(v);
     return out;
@@ -286,7 +309,7 @@ export class Fusion {
 
   /** The finished kernel of a group. */
   kernel(g: Group, stored: ReadonlySet<Var>): Kernel {
-    const stores = new Set([...g.vars, ...(g.inner?.vars ?? [])].filter((v) => stored.has(v)));
+    const stores = new Set(varsOf(g).filter((v) => stored.has(v)));
     if (g.kind === "loop") {
       return { kind: "loop", size: g.size, vars: g.vars, inner: g.inner, stores };
     }

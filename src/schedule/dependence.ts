@@ -1,0 +1,133 @@
+/**
+ * Which kernels read which, while kernels merge. Programs have thousands of kernels, so every question
+ * is answered without a search: readers are indexed by variable, and what a kernel depends on is a
+ * set of bits.
+ */
+import type { Var } from "../ir/graph.js";
+import type { Group } from "./fuse.js";
+
+export const varsOf = (g: Group): Var[] => (g.inner ? [...g.vars, ...g.inner.vars] : [...g.vars]);
+
+interface Node {
+  /** The bit that stands for the group in others' sets. */
+  readonly bit: number;
+  /** The bits of every group that this one depends on. */
+  readonly needs: Uint32Array;
+}
+
+const has = (set: Uint32Array, bit: number): boolean => ((set[bit >> 5]! >>> (bit & 31)) & 1) === 1;
+const put = (set: Uint32Array, bit: number): void => {
+  set[bit >> 5]! |= 1 << (bit & 31);
+};
+const include = (set: Uint32Array, other: Uint32Array): void => {
+  for (let i = 0; i < set.length; i++) set[i]! |= other[i]!;
+};
+
+/** The groups that there are, and the edges between them. */
+export class Dependence {
+  readonly #nodes = new Map<Group, Node>();
+  readonly #groupOf = new Map<Var, Group>();
+  readonly #readers = new Map<Var, Set<Group>>();
+  readonly #words: number;
+  #bits = 0;
+
+  /** `count`: the number of groups that will be added before any merge. */
+  constructor(count: number) {
+    this.#words = Math.ceil(count / 32);
+  }
+
+  get groups(): Iterable<Group> {
+    return this.#nodes.keys();
+  }
+
+  has(g: Group): boolean {
+    return this.#nodes.has(g);
+  }
+
+  of(v: Var): Group | undefined {
+    return this.#groupOf.get(v);
+  }
+
+  /** The groups that read a variable, its own among them. */
+  readers(v: Var): Iterable<Group> {
+    return this.#readers.get(v) ?? [];
+  }
+
+  /** The other groups that a group reads from. */
+  producers(g: Group): Set<Group> {
+    const out = new Set<Group>();
+    for (const v of g.reads.keys()) {
+      const from = this.#groupOf.get(v);
+      if (from && from !== g) out.add(from);
+    }
+    return out;
+  }
+
+  /** The other groups that read from a group. */
+  consumers(g: Group): Set<Group> {
+    const out = new Set<Group>();
+    for (const v of varsOf(g)) for (const to of this.readers(v)) if (to !== g) out.add(to);
+    return out;
+  }
+
+  #link(g: Group, node: Node): void {
+    this.#nodes.set(g, node);
+    for (const v of varsOf(g)) this.#groupOf.set(v, g);
+    for (const v of g.reads.keys()) {
+      const readers = this.#readers.get(v);
+      if (readers) readers.add(g);
+      else this.#readers.set(v, new Set([g]));
+    }
+  }
+
+  #unlink(g: Group): Node {
+    const node = this.#nodes.get(g)!;
+    this.#nodes.delete(g);
+    for (const v of g.reads.keys()) this.#readers.get(v)!.delete(g);
+    return node;
+  }
+
+  /** A group whose producers are there. */
+  add(g: Group): void {
+    const needs = new Uint32Array(this.#words);
+    for (const from of this.producers(g)) {
+      const node = this.#nodes.get(from)!;
+      include(needs, node.needs);
+      put(needs, node.bit);
+    }
+    this.#link(g, { bit: this.#bits++, needs });
+  }
+
+  /** Two groups, neither of which depends on the other through a third, become one. */
+  merge(merged: Group, a: Group, b: Group): void {
+    const x = this.#unlink(a);
+    const y = this.#unlink(b);
+    const needs = x.needs.slice();
+    include(needs, y.needs);
+    const both = needs.slice();
+    put(both, x.bit);
+    put(both, y.bit);
+    for (const { needs: others } of this.#nodes.values()) {
+      const first = has(others, x.bit);
+      const second = has(others, y.bit);
+      // What depends on both has all of it.
+      if (first !== second) include(others, both);
+    }
+    for (const bit of [x.bit, y.bit]) needs[bit >> 5]! &= ~(1 << (bit & 31));
+    this.#link(merged, { bit: x.bit, needs });
+  }
+
+  /** Does `to` depend on `from`? */
+  depends(to: Group, from: Group): boolean {
+    return has(this.#nodes.get(to)!.needs, this.#nodes.get(from)!.bit);
+  }
+
+  /** Does `to` depend on `from` through a third group? */
+  dependsThroughOthers(to: Group, from: Group): boolean {
+    const { bit } = this.#nodes.get(from)!;
+    for (const g of this.producers(to)) {
+      if (g !== from && has(this.#nodes.get(g)!.needs, bit)) return true;
+    }
+    return false;
+  }
+}
