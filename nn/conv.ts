@@ -2,7 +2,6 @@
 import {
   type ConvOptions as ConvolutionOptions,
   conv as convolution,
-  evalShape,
   random,
   reshape,
   ShapeError,
@@ -11,7 +10,7 @@ import {
   convTranspose as transposed,
 } from "../src/index.js";
 import { fans, type Initializer, symmetricUniform } from "./initializers.js";
-import { checkPositive, type Layer, type Shape, showShape } from "./layer.js";
+import { checkPositive, type Layer, type Shape, shapeOf, showShape } from "./layer.js";
 
 export interface ConvParams {
   /** [...window, in / groups, out], in either layout. */
@@ -81,7 +80,7 @@ function convolving(
     name,
     init(key, inputShape) {
       const shape = weightShape(inputShape);
-      const outputShape = evalShape(convolve, inputShape, shape);
+      const output = shapeOf(convolve, inputShape, shape);
       const uniform = symmetricUniform(1 / Math.sqrt(Math.max(1, fans(shape).fanIn)));
       const weight = (weightInit ?? uniform)(random.foldIn(key, 0), shape);
       return {
@@ -89,7 +88,7 @@ function convolving(
           ? { weight, bias: (biasInit ?? uniform)(random.foldIn(key, 1), [features]) }
           : { weight },
         state: null,
-        outputShape,
+        outputShape: output,
       };
     },
     apply(params, state, x) {

@@ -1,5 +1,5 @@
 /** What a layer is: a pure pair of init and apply, with types for its parameters and its state. */
-import { DawngradError, random, type Tensor } from "../src/index.js";
+import { DawngradError, evalShape, random, ShapeDtypeStruct, type Tensor } from "../src/index.js";
 
 export type Shape = readonly number[];
 
@@ -40,6 +40,10 @@ export type StateOf<L> = L extends Layer<infer _P, infer S> ? S : never;
 export type AnyLayer = Layer<unknown, unknown>;
 
 export const showShape = (shape: Shape): string => `[${shape.join(",")}]`;
+
+/** The shape of `f`'s result for float32 arguments of these shapes. */
+export const shapeOf = (f: (...args: Tensor[]) => Tensor, ...shapes: readonly Shape[]): Shape =>
+  evalShape(f, ...shapes.map((shape) => new ShapeDtypeStruct(shape))).shape;
 
 /** A layer with neither parameters nor state, from its output and its output's shape. */
 export function stateless(

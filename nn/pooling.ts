@@ -2,7 +2,6 @@
 import {
   type AvgPoolOptions,
   avgPool as average,
-  evalShape,
   globalAvgPool as globalAverage,
   type Layout,
   maxPool as maximum,
@@ -10,10 +9,10 @@ import {
   type PoolOptions,
   type Tensor,
 } from "../src/index.js";
-import { type Layer, stateless } from "./layer.js";
+import { type Layer, shapeOf, stateless } from "./layer.js";
 
 const pooling = (name: string, f: (x: Tensor) => Tensor): Layer<null, null> =>
-  stateless(name, f, (inputShape) => evalShape(f, inputShape));
+  stateless(name, f, (inputShape) => shapeOf(f, inputShape));
 
 /**
  * Largest element of each window; options as the function `maxPool`'s: strides (the window), padding

@@ -6,6 +6,7 @@ import { flatten } from "../core/tree.js";
 import { graphLits } from "../ir/print.js";
 import { optimise } from "../optimise/index.js";
 import { type ConcreteArray, compile, fromHost, run } from "../runtime/index.js";
+import { ShapeDtypeStruct } from "../trace/shape-dtype.js";
 import { HostScalar, Tensor } from "../trace/tensor.js";
 import { setEvaluator } from "../trace/trace.js";
 import { leaked, Tracer } from "../trace/tracer.js";
@@ -151,6 +152,7 @@ export function runtimeInput(x: Tensor, user: () => string): ConcreteArray | num
   if (x instanceof HostScalar) return x.value;
   if (x instanceof ConcreteTensor) return x.deviceArray(user);
   if (x instanceof Tracer) throw leaked(user(), x);
+  if (x instanceof ShapeDtypeStruct) x.refuse(user());
   throw new DawngradError("internal: an unknown tensor reached the runtime");
 }
 
