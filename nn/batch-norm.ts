@@ -13,7 +13,7 @@ import {
   sub,
   type Tensor,
 } from "../src/index.js";
-import { ones, zeros } from "./initializers.js";
+import { type Initializer, ones, zeros } from "./initializers.js";
 import { type Layer, type Shape, showShape } from "./layer.js";
 import type { ScaleAndBias } from "./layer-norm.js";
 
@@ -31,6 +31,8 @@ export interface BatchNormOptions {
   readonly eps?: number;
   /** Where the channels are: last in "NHWC" (default), second in "NCHW". */
   readonly layout?: Layout;
+  /** Start of the weight. Default ones; zeros make a residual block start as the identity. */
+  readonly weightInit?: Initializer;
 }
 
 /** The axis of the channels in an input of this shape. */
@@ -65,6 +67,7 @@ export function batchNorm({
   momentum = 0.1,
   eps = 1e-5,
   layout = "NHWC",
+  weightInit = ones,
 }: BatchNormOptions = {}): Layer<ScaleAndBias, BatchNormState> {
   const name = "batchNorm";
   if (!(momentum >= 0 && momentum <= 1)) {
@@ -75,7 +78,7 @@ export function batchNorm({
     init(key, inputShape) {
       const channels = [inputShape[channelAxis(name, inputShape, layout)]!];
       return {
-        params: { weight: ones(key, channels), bias: zeros(key, channels) },
+        params: { weight: weightInit(key, channels), bias: zeros(key, channels) },
         state: { runningMean: zeros(key, channels), runningVar: ones(key, channels) },
         outputShape: inputShape,
       };

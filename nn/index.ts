@@ -24,5 +24,18 @@ export {
   softmaxCrossEntropy,
 } from "./losses.js";
 export { type MlpOptions, mlp } from "./mlp.js";
+export {
+  type ResnetBlockParams,
+  type ResnetBlockState,
+  type ResnetOptions,
+  type ResnetParams,
+  type ResnetShape,
+  type ResnetState,
+  resnet,
+  resnet18,
+  resnet34,
+  resnet50,
+  resnet101,
+} from "./models/resnet.js";
 export { avgPool, globalAvgPool, maxPool } from "./pooling.js";
 export { dropout, flatten, parallel, type ResidualPair, residual, serial } from "./structure.js";
