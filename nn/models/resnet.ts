@@ -178,7 +178,10 @@ export function resnet(options: ResnetShape & ResnetOptions): Layer<ResnetParams
   return composite(name, parts, {
     init(part, shape) {
       const start = part("bn1", part("conv1", shape));
-      return part("fc", shapeOf(globalAvgPool, groups.init(part, shapeOf(shrink, start))));
+      return part(
+        "fc",
+        shapeOf((x) => globalAvgPool(x), groups.init(part, shapeOf(shrink, start))),
+      );
     },
     apply(part, x, options) {
       const start = shrink(relu(part("bn1", part("conv1", x))));
