@@ -1,5 +1,5 @@
-/// <reference types="@webgpu/types" preserve="true" />
 /** dawngrad's public root: tensors, operations, transforms, the device. */
+import "./core/ambient.js";
 import "./api/methods.js";
 
 export {
