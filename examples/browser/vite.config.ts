@@ -1,0 +1,12 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  root: fileURLToPath(new URL(".", import.meta.url)),
+  base: "./",
+  build: {
+    target: "es2022",
+    outDir: fileURLToPath(new URL("../../results/browser", import.meta.url)),
+    emptyOutDir: true,
+  },
+});
