@@ -1,6 +1,6 @@
 /**
- * `npm run fuzz -- --runs N [--seed S] [--device] [--law TEXT]`: the laws over random programs from a
- * fresh seed. On failure prints the shrunk program and how to run it again, and exits with 1.
+ * `npm run fuzz -- --runs N [--seed S] [--device] [--control] [--law TEXT]`: the laws over random
+ * programs (with --control: loops and branches among them) from a fresh seed. On failure prints the shrunk program and how to run it again, and exits with 1.
  */
 import { parseArgs } from "node:util";
 import fc from "fast-check";
@@ -14,13 +14,16 @@ const { values } = parseArgs({
     seed: { type: "string" },
     law: { type: "string" },
     device: { type: "boolean", default: false },
+    control: { type: "boolean", default: false },
     steps: { type: "string", default: "12" },
   },
 });
 const runs = Number(values.runs);
 const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
 if (!Number.isInteger(runs) || runs < 1 || !Number.isInteger(seed)) {
-  console.error("usage: npm run fuzz -- [--runs N] [--seed S] [--law TEXT] [--device] [--steps N]");
+  console.error(
+    "usage: npm run fuzz -- [--runs N] [--seed S] [--law TEXT] [--device] [--control] [--steps N]",
+  );
   process.exit(2);
 }
 
@@ -35,14 +38,17 @@ for (const law of chosen) {
   let discarded = 0;
   const started = performance.now();
   const result = await fc.check(
-    fc.asyncProperty(program({ maxSteps: Number(values.steps) }), async (p) => {
-      try {
-        await law.check(p);
-      } catch (error) {
-        if (!(error instanceof Discard)) throw error;
-        discarded++;
-      }
-    }),
+    fc.asyncProperty(
+      program({ maxSteps: Number(values.steps), control: values.control }),
+      async (p) => {
+        try {
+          await law.check(p);
+        } catch (error) {
+          if (!(error instanceof Discard)) throw error;
+          discarded++;
+        }
+      },
+    ),
     { numRuns: each, seed },
   );
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
@@ -60,7 +66,7 @@ for (const law of chosen) {
   console.log(`${shrunk}\n`);
   console.log(String(result.errorInstance));
   console.log(
-    `again: npm run fuzz -- --runs ${runs} --seed ${seed}${values.device ? " --device" : ""} --law "${law.name}"\n`,
+    `again: npm run fuzz -- --runs ${runs} --seed ${seed}${values.device ? " --device" : ""}${values.control ? " --control" : ""} --law "${law.name}"\n`,
   );
 }
 console.log(failed === 0 ? "no law failed" : `${failed} law(s) failed`);

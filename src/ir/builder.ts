@@ -12,6 +12,7 @@ import { DawngradError } from "../core/errors.js";
 import { type Atom, type Eqn, Graph, Lit, Var } from "./graph.js";
 import type { Primitive } from "./primitive.js";
 import { paramsKey } from "./print.js";
+import { hasEffects } from "./subgraphs.js";
 
 export class Builder {
   readonly inputs: Var[] = [];
@@ -65,10 +66,8 @@ export class Builder {
     const simpler = this.simplifies ? prim.simplify?.(inputs, params) : null;
     if (simpler) return simpler;
     const key = `${prim.name} ${inputs.map((x) => this.#keyOf(x, prim)).join(",")} ${paramsKey(params)}`;
-    if (!prim.effects) {
-      const have = this.#memo.get(key);
-      if (have) return have;
-    }
+    const have = this.#memo.get(key);
+    if (have) return have;
     const outputs = outAvals.map((a) => new Var(a));
     const eqn: Eqn = { prim, inputs, params, outputs };
     for (const v of outputs) {
@@ -76,7 +75,7 @@ export class Builder {
       this.#definitions.set(v, eqn);
     }
     this.eqns.push(eqn);
-    if (!prim.effects) this.#memo.set(key, outputs);
+    if (!hasEffects(eqn)) this.#memo.set(key, outputs);
     return outputs;
   }
 

@@ -2,8 +2,9 @@
 import { avalsEqual, showAval } from "../core/aval.js";
 import { DawngradError } from "../core/errors.js";
 import { type Atom, type Graph, Lit, Var } from "./graph.js";
+import { subGraphs } from "./subgraphs.js";
 
-/** Throws when a variable is used before its definition or an aval disagrees with its primitive. */
+/** Sub-graphs are checked too. Throws when a variable is used before its definition or an aval disagrees with its primitive. */
 export function checkGraph(graph: Graph): void {
   const defined = new Set<Var>();
   const define = (v: Var, where: string) => {
@@ -23,6 +24,7 @@ export function checkGraph(graph: Graph): void {
   for (const eqn of graph.eqns) {
     const where = eqn.prim.name;
     for (const x of eqn.inputs) use(x, where);
+    for (const g of subGraphs(eqn.params)) checkGraph(g);
     const want = eqn.prim.aval(
       eqn.inputs.map((x) => x.aval),
       eqn.params,

@@ -4,7 +4,7 @@
  */
 import type { Aval } from "../core/aval.js";
 import type { NdArray } from "../core/ndarray.js";
-import type { Atom } from "./graph.js";
+import type { Atom, Eqn, Graph } from "./graph.js";
 import type { Idx, ViewExpr } from "./index-expr.js";
 
 /**
@@ -14,8 +14,13 @@ import type { Idx, ViewExpr } from "./index-expr.js";
  * - `reduce`: combines the elements along `params.axes` of every input; the axes disappear.
  * - `contract`: sums products over contracted axes (dotGeneral, convolutions); has templates.
  * - `opaque`: defined on the device by its `lower` rule in terms of other primitives.
+ * - `structured`: control flow over sub-graphs; `control` says how they run on the device.
+ *
+ * Any primitive may carry graphs in its parameters (see subgraphs.ts). The convention: trailing
+ * inputs of the equation reach each of them unchanged, as its trailing inputs. So closed-over values
+ * and hoisted constants are appended to both, whatever the primitive is.
  */
-export type Kind = "elementwise" | "view" | "reduce" | "contract" | "opaque";
+export type Kind = "elementwise" | "view" | "reduce" | "contract" | "opaque" | "structured";
 
 export interface JvpArgs<P> {
   readonly primals: readonly Atom[];
@@ -24,6 +29,12 @@ export interface JvpArgs<P> {
   /** The primal outputs, already bound. */
   readonly outputs: readonly Atom[];
   readonly params: P;
+}
+
+export interface JointJvp {
+  readonly outputs: readonly Atom[];
+  /** null is zero. */
+  readonly tangents: readonly (Atom | null)[];
 }
 
 export interface TransposeArgs<P> {
@@ -41,6 +52,8 @@ export interface BatchArgs<P> {
   readonly mapped: readonly boolean[];
   readonly size: number;
   readonly params: P;
+  /** Name of the lane axis, for collectives within sub-graphs. */
+  readonly axisName?: string | undefined;
 }
 
 /** What a collective becomes once its axis is mapped. */
@@ -49,6 +62,41 @@ export interface CollectiveResult {
   /** Whether the outputs carry the lane axis; else all lanes have the same value. */
   readonly mapped: boolean;
 }
+
+export interface BatchedOutputs {
+  readonly outputs: readonly Atom[];
+  /** Which outputs carry the lane axis (at 0); the others do not depend on the lane. */
+  readonly mapped: readonly boolean[];
+}
+
+/** An equation split by what is known early. */
+export interface PartialEval {
+  /** Read known inputs only. They define the equation's known outputs, and residuals. */
+  readonly known: readonly Eqn[];
+  /** Define the other outputs from the unknown inputs, known ones and residuals. */
+  readonly unknown: readonly Eqn[];
+}
+
+/** How to run a sub-graph on the host. */
+export type RunGraph = (graph: Graph, inputs: readonly NdArray[]) => NdArray[];
+
+/**
+ * What a structured equation does on the device. Its operands follow the equation's inputs:
+ * - `loop`: init…, xs…, consts… (scan)
+ * - `while`: init…, consts…
+ * - `branch`: index, operands…
+ */
+export type Control =
+  | {
+      readonly kind: "loop";
+      readonly body: Graph;
+      readonly carry: number;
+      readonly xs: number;
+      readonly length: number;
+      readonly reverse: boolean;
+    }
+  | { readonly kind: "while"; readonly cond: Graph; readonly body: Graph; readonly carry: number }
+  | { readonly kind: "branch"; readonly branches: readonly Graph[] };
 
 /** What an elementwise rule may ask of the kernel that it is written into. */
 export interface EmitContext {
@@ -113,14 +161,23 @@ export interface Primitive<P extends object = object> {
   /** Output avals, or a ShapeError / DtypeError that names the operation. */
   aval(inputs: readonly Aval[], params: P): readonly Aval[];
 
-  /** The f64 oracle, written for clarity, independent of the device rules. */
-  ref(inputs: readonly NdArray[], params: P, outputs: readonly Aval[]): NdArray[];
+  /**
+   * The f64 oracle, written for clarity, independent of the device rules. Sub-graphs are run by `run`,
+   * through which an interpreter follows (or disturbs) what they compute.
+   */
+  ref(inputs: readonly NdArray[], params: P, outputs: readonly Aval[], run?: RunGraph): NdArray[];
 
   /**
    * Tangents of the outputs (null = zero), built with primitives on atoms.
    * Absent: the derivative is zero everywhere (integers, comparisons, floor, ...).
    */
   jvp?(args: JvpArgs<P>): readonly (Atom | null)[];
+
+  /**
+   * In place of `jvp`, where outputs and tangents come from one equation (a loop over both). Is called
+   * when at least one tangent is not null.
+   */
+  jvpJoint?(args: Omit<JvpArgs<P>, "outputs">): JointJvp;
 
   /** Cotangents of the inputs where `inputs[i]` is null. Present iff linear in some operand. */
   transpose?(args: TransposeArgs<P>): readonly (Atom | null)[];
@@ -133,6 +190,24 @@ export interface Primitive<P extends object = object> {
    * Inputs may all be unmapped.
    */
   collective?(args: BatchArgs<P>): CollectiveResult;
+
+  /**
+   * In place of `batch`, where some outputs may not depend on the lane. Inputs may all be unmapped, if a
+   * sub-graph communicates over the axis.
+   */
+  batchPartly?(args: BatchArgs<P>): BatchedOutputs;
+
+  /**
+   * Split an equation of which some inputs are unknown (`unknown`) into equations for early and late.
+   * The outputs' variables stay: each is defined on one side. null, or no rule: everything is late.
+   */
+  partialEval?(eqn: Eqn, unknown: readonly boolean[]): PartialEval | null;
+
+  /**
+   * An equation for the outputs in `used` only (at least one): the same variables, perhaps fewer
+   * inputs; with smaller sub-graphs. null, or no rule, keeps it.
+   */
+  dce?(eqn: Eqn, used: readonly boolean[]): Eqn | null;
 
   /** A simpler form, or null. Must keep values (NaN and signed zero included) and avals. */
   simplify?(inputs: readonly Atom[], params: P): readonly Atom[] | null;
@@ -147,6 +222,9 @@ export interface Primitive<P extends object = object> {
   readonly reduce?: ReduceSpec;
   /** kind opaque: the same outputs from other primitives; runs at schedule time. */
   lower?(inputs: readonly Atom[], params: P): readonly Atom[];
+
+  /** kind structured: how it runs on the device. */
+  control?(params: P): Control;
 
   readonly error: ErrorBound;
 

@@ -1,22 +1,24 @@
 /** Text of graphs: for people (`showGraph`) and as exact cache keys (`graphKey`). */
 import { showAval } from "../core/aval.js";
 import type { Atom, Graph, Lit, Var } from "./graph.js";
+import { isGraph, subGraphs } from "./subgraphs.js";
 
 const isLit = (x: Atom): x is Lit => "value" in x;
 
-const isGraph = (x: unknown): x is Graph =>
-  typeof x === "object" && x !== null && "eqns" in x && "inputs" in x && "outputs" in x;
+const structureKeys = new WeakMap<Graph, string>();
+const valueKeys = new WeakMap<Graph, string>();
 
-const graphKeys = new WeakMap<Graph, string>();
-
-/** A canonical text of the parameters of an equation; equal texts mean equal parameters. */
-export function paramsKey(params: unknown): string {
-  if (isGraph(params)) return `{${graphKey(params, true)}}`;
-  if (Array.isArray(params)) return `[${params.map(paramsKey).join(",")}]`;
+/**
+ * A canonical text of the parameters of an equation; equal texts mean equal parameters. Without
+ * `values`, constants within sub-graphs may differ.
+ */
+export function paramsKey(params: unknown, values = true): string {
+  if (isGraph(params)) return `{${graphKey(params, values)}}`;
+  if (Array.isArray(params)) return `[${params.map((x) => paramsKey(x, values)).join(",")}]`;
   if (typeof params === "object" && params !== null) {
     const entries = Object.entries(params).filter(([, v]) => v !== undefined);
     entries.sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${entries.map(([k, v]) => `${k}:${paramsKey(v)}`).join(",")}}`;
+    return `{${entries.map(([k, v]) => `${k}:${paramsKey(v, values)}`).join(",")}}`;
   }
   if (typeof params === "function") return `fn#${functionId(params)}`;
   if (typeof params === "string") return JSON.stringify(params);
@@ -41,13 +43,15 @@ function functionId(f: object): number {
  * which `graphLits` lists in the same order.
  */
 export function graphKey(graph: Graph, values = false): string {
-  if (!values) {
-    const have = graphKeys.get(graph);
-    if (have !== undefined) return have;
-  }
+  const keys = values ? valueKeys : structureKeys;
+  const have = keys.get(graph);
+  if (have !== undefined) return have;
   const ids = new Map<Var, number>();
   const name = (x: Atom): string => {
-    if (isLit(x)) return values ? `${x.value}:${x.aval.dtype}` : `?${x.aval.dtype}`;
+    if (isLit(x)) {
+      const value = Object.is(x.value, -0) ? "-0" : String(x.value);
+      return values ? `${value}:${x.aval.dtype}` : `?${x.aval.dtype}`;
+    }
     return String(ids.get(x));
   };
   const define = (v: Var): string => {
@@ -58,19 +62,22 @@ export function graphKey(graph: Graph, values = false): string {
   for (const e of graph.eqns) {
     const inputs = e.inputs.map(name).join(" ");
     lines.push(
-      `${e.prim.name}${paramsKey(e.params)} ${inputs} : ${e.outputs.map(define).join(" ")}`,
+      `${e.prim.name}${paramsKey(e.params, values)} ${inputs} : ${e.outputs.map(define).join(" ")}`,
     );
   }
   lines.push(graph.outputs.map(name).join(" "));
   const key = lines.join("\n");
-  if (!values) graphKeys.set(graph, key);
+  keys.set(graph, key);
   return key;
 }
 
-/** The scalar constants of a graph in the order of their appearance in `graphKey`. */
+/** The scalar constants of a graph, sub-graphs' included, in the order of `graphKey`. */
 export function graphLits(graph: Graph): Lit[] {
   const out: Lit[] = [];
-  for (const e of graph.eqns) for (const x of e.inputs) if (isLit(x)) out.push(x);
+  for (const e of graph.eqns) {
+    for (const g of subGraphs(e.params)) out.push(...graphLits(g));
+    for (const x of e.inputs) if (isLit(x)) out.push(x);
+  }
   for (const x of graph.outputs) if (isLit(x)) out.push(x);
   return out;
 }
@@ -87,8 +94,12 @@ export function showGraph(graph: Graph, indent = ""): string {
     return `${n}:${showAval(v.aval)}`;
   };
   const name = (x: Atom): string => (isLit(x) ? `${x.value}:${x.aval.dtype}` : (ids.get(x) ?? "?"));
-  const showParam = (v: unknown): string =>
-    isGraph(v) ? `\n${showGraph(v, `${indent}    `)}` : paramsKey(v);
+  const nested = `${indent}    `;
+  const showParam = (v: unknown): string => {
+    if (isGraph(v)) return `\n${showGraph(v, nested)}\n${nested}`;
+    if (Array.isArray(v) && v.some(isGraph)) return `[${v.map(showParam).join("")}]`;
+    return paramsKey(v);
+  };
   const lines = [`${indent}{ lambda ${graph.inputs.map(define).join(" ")} .`];
   for (const e of graph.eqns) {
     const params = Object.entries(e.params).filter(([, v]) => v !== undefined);

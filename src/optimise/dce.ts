@@ -1,5 +1,6 @@
 /** Dead-code elimination. Inputs stay: they are the graph's signature. */
 import { type Atom, type Eqn, Graph, Lit, type Var } from "../ir/graph.js";
+import { hasEffects } from "../ir/subgraphs.js";
 
 export function dce(graph: Graph): Graph {
   const live = new Set<Var>();
@@ -10,9 +11,15 @@ export function dce(graph: Graph): Graph {
   const kept: Eqn[] = [];
   for (let i = graph.eqns.length - 1; i >= 0; i--) {
     const eqn = graph.eqns[i]!;
-    if (!eqn.prim.effects && !eqn.outputs.some((v) => live.has(v))) continue;
-    kept.push(eqn);
-    eqn.inputs.forEach(mark);
+    const used = eqn.outputs.map((v) => live.has(v));
+    const needed = used.includes(true);
+    const effects = hasEffects(eqn);
+    if (!needed && !effects) continue;
+    // A loop, say, drops what it computes for outputs that nobody reads.
+    const smaller = needed && !effects ? eqn.prim.dce?.(eqn, used) : null;
+    const keep = smaller ?? eqn;
+    kept.push(keep);
+    keep.inputs.forEach(mark);
   }
   return new Graph(graph.inputs, kept.reverse(), graph.outputs);
 }

@@ -4,6 +4,7 @@ import { DawngradError } from "../core/errors.js";
 import { type NdArray, ndarray } from "../core/ndarray.js";
 import { evalGraph } from "../ir/eval.js";
 import type { Graph } from "../ir/graph.js";
+import type { RunGraph } from "../ir/primitive.js";
 
 export interface Interpretation {
   readonly outputs: NdArray[];
@@ -26,19 +27,20 @@ export function interpretWithKink(graph: Graph, inputs: readonly NdArray[]): Int
     }
   });
   let kink = Number.POSITIVE_INFINITY;
-  const outputs = evalGraph<NdArray>(
-    graph,
-    inputs,
-    (x) => ndarray([], x.aval.dtype, x.value),
-    (eqn, ins) => {
-      const { prim } = eqn;
-      if (prim.kink) kink = Math.min(kink, prim.kink(ins, eqn.params));
-      return prim.ref(
-        ins,
-        eqn.params,
-        eqn.outputs.map((v) => v.aval),
-      );
-    },
-  );
-  return { outputs, kink };
+  const run: RunGraph = (g, values) =>
+    evalGraph<NdArray>(
+      g,
+      values,
+      (x) => ndarray([], x.aval.dtype, x.value),
+      ({ prim, params, outputs }, ins) => {
+        if (prim.kink) kink = Math.min(kink, prim.kink(ins, params));
+        return prim.ref(
+          ins,
+          params,
+          outputs.map((v) => v.aval),
+          run,
+        );
+      },
+    );
+  return { outputs: run(graph, inputs), kink };
 }

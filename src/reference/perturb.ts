@@ -8,6 +8,7 @@ import { isFloat } from "../core/dtype.js";
 import { type NdArray, ndarray } from "../core/ndarray.js";
 import { evalGraph } from "../ir/eval.js";
 import type { Eqn, Graph } from "../ir/graph.js";
+import type { RunGraph } from "../ir/primitive.js";
 import { interpret } from "./interpret.js";
 
 const ULP = 2 ** -23;
@@ -60,29 +61,33 @@ export function interpretPerturbed(
   random: () => number,
 ): NdArray[] {
   const round = (x: number): number => x * (1 + (2 * random() - 1) * 0.5 * ULP);
-  return evalGraph<NdArray>(
-    graph,
-    inputs,
-    (x) => ndarray([], x.aval.dtype, isFloat(x.aval.dtype) ? round(x.value) : x.value),
-    (eqn, ins) => {
-      const outs = eqn.prim.ref(
-        ins,
-        eqn.params,
-        eqn.outputs.map((v) => v.aval),
+  const apply = (eqn: Eqn, ins: readonly NdArray[]): NdArray[] => {
+    const outs = eqn.prim.ref(
+      ins,
+      eqn.params,
+      eqn.outputs.map((v) => v.aval),
+      run,
+    );
+    const { error } = eqn.prim;
+    if (error.ulp === 0 && !error.abs) return outs;
+    const bounds = localError(eqn, ins, outs);
+    return outs.map((out, k) => {
+      if (!isFloat(out.dtype)) return out;
+      const bound = bounds[k]!.data;
+      const data = (out.data as Float64Array).map((x, i) =>
+        Number.isFinite(x) ? x + (2 * random() - 1) * bound[i]! : x,
       );
-      const { error } = eqn.prim;
-      if (error.ulp === 0 && !error.abs) return outs;
-      const bounds = localError(eqn, ins, outs);
-      return outs.map((out, k) => {
-        if (!isFloat(out.dtype)) return out;
-        const bound = bounds[k]!.data;
-        const data = (out.data as Float64Array).map((x, i) =>
-          Number.isFinite(x) ? x + (2 * random() - 1) * bound[i]! : x,
-        );
-        return { ...out, data };
-      });
-    },
-  );
+      return { ...out, data };
+    });
+  };
+  const run: RunGraph = (g, values) =>
+    evalGraph<NdArray>(
+      g,
+      values,
+      (x) => ndarray([], x.aval.dtype, isFloat(x.aval.dtype) ? round(x.value) : x.value),
+      apply,
+    );
+  return run(graph, inputs);
 }
 
 /**

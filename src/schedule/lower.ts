@@ -6,6 +6,7 @@
 import { sizeOf } from "../core/aval.js";
 import { Builder, bind, lit, withBuilder } from "../ir/builder.js";
 import { type Atom, type Eqn, Graph, Lit, Var } from "../ir/graph.js";
+import { hoistLits } from "../ir/hoist.js";
 import {
   type Idx,
   idxConst,
@@ -15,6 +16,7 @@ import {
   type ViewExpr,
 } from "../ir/index-expr.js";
 import type { Primitive } from "../ir/primitive.js";
+import { hasEffects } from "../ir/subgraphs.js";
 import { broadcastInDim, mul, pad, reduceSum, reshape, transpose } from "../prims/index.js";
 import { type ContractParams, contractionDims, fitsTemplate, matrixSizes } from "./contraction.js";
 import { Defs } from "./defs.js";
@@ -37,8 +39,12 @@ function rewrite(graph: Graph, rule: Rule, lits: readonly Lit[] = []): Graph {
     return lits.length > 0 ? scalars[next++]! : x;
   };
   return withBuilder(b, () => {
-    for (const eqn of graph.eqns) {
-      const inputs = eqn.inputs.map(read);
+    for (const original of graph.eqns) {
+      const { params, lits: within } =
+        lits.length > 0 ? hoistLits(original.params) : { params: original.params, lits: [] };
+      const constants = within.map(read);
+      const inputs = [...original.inputs.map(read), ...constants];
+      const eqn = within.length > 0 ? { ...original, params } : original;
       const outputs = rule(eqn, inputs) ?? bind(eqn.prim, inputs, eqn.params);
       eqn.outputs.forEach((v, i) => {
         env.set(v, outputs[i]!);
@@ -54,7 +60,7 @@ export function liveOnly(graph: Graph): Graph {
   const eqns: Eqn[] = [];
   for (let i = graph.eqns.length - 1; i >= 0; i--) {
     const eqn = graph.eqns[i]!;
-    if (!eqn.prim.effects && !eqn.outputs.some((v) => needed.has(v))) continue;
+    if (!hasEffects(eqn) && !eqn.outputs.some((v) => needed.has(v))) continue;
     for (const x of eqn.inputs) needed.add(x);
     eqns.push(eqn);
   }

@@ -62,7 +62,7 @@ export const tree = <T>(leaf: fc.Arbitrary<T>): fc.Arbitrary<unknown> =>
 
 /**
  * Random programs: well typed by construction, shrinking to smaller programs, with inputs that are
- * exact in float32.
+ * exact in float32. With `control`, loops and branches are among the steps.
  *
  * ```ts no-run
  * import fc from "fast-check";
@@ -70,7 +70,7 @@ export const tree = <T>(leaf: fc.Arbitrary<T>): fc.Arbitrary<unknown> =>
  * fc.assert(fc.property(arbitraries.program({ maxSteps: 4 }), (p) => p.graph.outputs.length > 0), { numRuns: 5 });
  * ```
  */
-export const program = ({ maxSteps = 10 } = {}): fc.Arbitrary<RandomProgram> =>
+export const program = ({ maxSteps = 10, control = false } = {}): fc.Arbitrary<RandomProgram> =>
   fc
     .record({
       shapes: fc.array(fc.array(fc.nat(3), { maxLength: 3 }), { minLength: 1, maxLength: 3 }),
@@ -86,4 +86,4 @@ export const program = ({ maxSteps = 10 } = {}): fc.Arbitrary<RandomProgram> =>
       ),
       seed: fc.nat(2 ** 31 - 1),
     })
-    .map(decodeProgram);
+    .map((code) => decodeProgram(control ? { ...code, control } : code));

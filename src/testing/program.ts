@@ -12,6 +12,7 @@ import { showGraph } from "../ir/print.js";
 import { dce } from "../optimise/dce.js";
 import * as p from "../prims/index.js";
 import { uniforms } from "../reference/perturb.js";
+import { controlOperations } from "./control.js";
 
 /** One decoded step: an operation, two operand choices and a parameter. */
 export interface Step {
@@ -26,6 +27,8 @@ export interface ProgramCode {
   readonly shapes: readonly (readonly number[])[];
   readonly steps: readonly Step[];
   readonly seed: number;
+  /** Loops and branches come up too. */
+  readonly control?: boolean;
 }
 
 export interface RandomProgram {
@@ -39,7 +42,7 @@ const MAX_SIZE = 96;
 const MAX_RANK = 4;
 
 /** What a step may draw on. */
-class Scope {
+export class Scope {
   readonly atoms: Atom[];
   readonly step: Step;
   constructor(atoms: Atom[], step: Step) {
@@ -485,9 +488,27 @@ const names = [
   "centre",
 ];
 
+const control = controlOperations({
+  step: (atoms, step) => operations[names[step.op % names.length]!]!(new Scope([...atoms], step)),
+  conform,
+  tame,
+});
+
+/** With control flow, every fourth operation or so is a loop or a branch. */
+const controlNames = [
+  ...names,
+  ...Object.keys(control).flatMap((name) =>
+    Array.from({ length: Math.ceil(names.length / 12) }, () => name),
+  ),
+];
+
+const nameOf = (code: ProgramCode, step: Step): string => {
+  const list = code.control ? controlNames : names;
+  return list[step.op % list.length]!;
+};
+
 /** The names of a program's operations, for messages. */
-export const stepNames = (code: ProgramCode): string[] =>
-  code.steps.map((s) => names[s.op % names.length]!);
+export const stepNames = (code: ProgramCode): string[] => code.steps.map((s) => nameOf(code, s));
 
 /** Element `i` of an input: exact in f32, spread over |x| <= 2 without ties. */
 function inputValue(dtype: DType, r: number, i: number): number {
@@ -518,7 +539,8 @@ export function decodeProgram(code: ProgramCode): RandomProgram {
     buildGraph(avals, (inputs) => {
       const atoms: Atom[] = [...inputs];
       for (const step of code.steps) {
-        const f = operations[names[step.op % names.length]!]!;
+        const name = nameOf(code, step);
+        const f = operations[name] ?? control[name]!;
         atoms.push(f(new Scope(atoms, step)));
       }
       // Every value that nothing uses is an output: no step is dead.

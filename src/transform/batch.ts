@@ -2,13 +2,24 @@
 import { aval } from "../core/aval.js";
 import { bind, buildGraph } from "../ir/builder.js";
 import { type Atom, type Eqn, type Graph, Lit, type Var } from "../ir/graph.js";
-import type { CollectiveResult } from "../ir/primitive.js";
+import type { BatchedOutputs } from "../ir/primitive.js";
+import { subGraphs } from "../ir/subgraphs.js";
 
 export interface BatchedGraph {
   readonly graph: Graph;
   /** Which outputs carry the lane axis (at 0); the others do not depend on the lane. */
   readonly outMapped: readonly boolean[];
 }
+
+const isCollective = ({ prim, params }: Eqn, axisName: string | undefined): boolean =>
+  prim.collective !== undefined && (params as { axisName?: string }).axisName === axisName;
+
+/** Does a sub-graph of the equation communicate over the axis? */
+const communicates = (eqn: Eqn, axisName: string | undefined): boolean =>
+  axisName !== undefined &&
+  subGraphs(eqn.params).some((g) =>
+    g.eqns.some((e) => isCollective(e, axisName) || communicates(e, axisName)),
+  );
 
 /** `axisName` is the name of the lane axis, for the collectives over it. */
 export function batchGraph(
@@ -20,16 +31,21 @@ export function batchGraph(
   const avals = graph.inputAvals.map((a, i) => (mapped[i] ? aval([size, ...a.shape], a.dtype) : a));
   const outMapped: boolean[] = [];
   const batchEqn = (
-    { prim, params }: Eqn,
+    eqn: Eqn,
     inputs: readonly Atom[],
     flags: readonly boolean[],
-  ): CollectiveResult => {
-    const args = { inputs, mapped: flags, size, params };
-    if (prim.collective && (params as { axisName?: string }).axisName === axisName) {
-      return prim.collective(args);
+  ): BatchedOutputs => {
+    const { prim, params } = eqn;
+    const args = { inputs, mapped: flags, size, params, axisName };
+    const all = (mapped: boolean) => eqn.outputs.map(() => mapped);
+    if (isCollective(eqn, axisName)) {
+      const { outputs, mapped } = prim.collective!(args);
+      return { outputs, mapped: all(mapped) };
     }
-    if (!flags.some((m) => m)) return { outputs: bind(prim, inputs, params), mapped: false };
-    return { outputs: prim.batch(args), mapped: true };
+    if (!flags.includes(true) && !communicates(eqn, axisName)) {
+      return { outputs: bind(prim, inputs, params), mapped: all(false) };
+    }
+    return prim.batchPartly?.(args) ?? { outputs: prim.batch(args), mapped: all(true) };
   };
   const out = buildGraph(avals, (inputs) => {
     const value = new Map<Var, Atom>();
@@ -43,10 +59,10 @@ export function batchGraph(
     for (const eqn of graph.eqns) {
       const ins = eqn.inputs.map(read);
       const flags = eqn.inputs.map(isMapped);
-      const { outputs, mapped: any } = batchEqn(eqn, ins, flags);
+      const { outputs, mapped: lane } = batchEqn(eqn, ins, flags);
       eqn.outputs.forEach((v, i) => {
         value.set(v, outputs[i]!);
-        if (any) lanes.add(v);
+        if (lane[i]) lanes.add(v);
       });
     }
     outMapped.push(...graph.outputs.map(isMapped));

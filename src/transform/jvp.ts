@@ -28,11 +28,21 @@ export function jvpGraph(graph: Graph, mask: readonly boolean[]): JvpGraph {
     for (const eqn of graph.eqns) {
       const primals = eqn.inputs.map(read);
       const tangents = eqn.inputs.map(readTangent);
+      const constant = tangents.every((t) => t === null);
+      if (eqn.prim.jvpJoint && !constant) {
+        const joint = eqn.prim.jvpJoint({ primals, tangents, params: eqn.params });
+        eqn.outputs.forEach((v, i) => {
+          primal.set(v, joint.outputs[i]!);
+          const t = joint.tangents[i] ?? null;
+          if (t !== null && isFloat(v.aval.dtype)) tangent.set(v, t);
+        });
+        continue;
+      }
       const outputs = bind(eqn.prim, primals, eqn.params);
       eqn.outputs.forEach((v, i) => {
         primal.set(v, outputs[i]!);
       });
-      if (!eqn.prim.jvp || tangents.every((t) => t === null)) continue;
+      if (!eqn.prim.jvp || constant) continue;
       const outs = eqn.prim.jvp({ primals, tangents, outputs, params: eqn.params });
       eqn.outputs.forEach((v, i) => {
         const t = outs[i] ?? null;

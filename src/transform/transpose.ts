@@ -2,7 +2,7 @@
 import { type Aval, showAval } from "../core/aval.js";
 import { DawngradError } from "../core/errors.js";
 import { bind, buildGraph } from "../ir/builder.js";
-import { type Atom, type Graph, Lit, type Var } from "../ir/graph.js";
+import { type Atom, type Eqn, type Graph, Lit, type Var } from "../ir/graph.js";
 import { add } from "../prims/index.js";
 import { zeros } from "./zeros.js";
 
@@ -37,17 +37,27 @@ export function transposeGraph(
     const isLinear = (x: Atom): boolean => !(x instanceof Lit) && linearVars.has(x);
     const read = (x: Atom): Atom => (x instanceof Lit ? x : value.get(x)!);
     // Forward: everything that does not depend on a linear input.
-    const pending = [];
+    const pending: Eqn[] = [];
+    const evaluate = (eqn: Eqn): void => {
+      const outs = bind(eqn.prim, eqn.inputs.map(read), eqn.params);
+      eqn.outputs.forEach((v, i) => {
+        value.set(v, outs[i]!);
+      });
+    };
+    const postpone = (eqn: Eqn): void => {
+      for (const v of eqn.outputs) linearVars.add(v);
+      pending.push(eqn);
+    };
     for (const eqn of graph.eqns) {
-      if (eqn.inputs.some(isLinear)) {
-        for (const v of eqn.outputs) linearVars.add(v);
-        pending.push(eqn);
-      } else {
-        const outs = bind(eqn.prim, eqn.inputs.map(read), eqn.params);
-        eqn.outputs.forEach((v, i) => {
-          value.set(v, outs[i]!);
-        });
+      const unknown = eqn.inputs.map(isLinear);
+      if (!unknown.includes(true)) {
+        evaluate(eqn);
+        continue;
       }
+      // Of an equation with parts, those that are not linear come first (a loop's counter, say).
+      const parts = eqn.prim.partialEval?.(eqn, unknown);
+      parts?.known.forEach(evaluate);
+      (parts?.unknown ?? [eqn]).forEach(postpone);
     }
     // Backward: accumulate cotangents from the last equation to the first.
     const ct = new Map<Var, Atom>();

@@ -12,34 +12,54 @@ export interface UnzippedGraph {
   readonly residuals: number;
 }
 
-/**
- * Split by inputs: an equation is known when all its inputs are. The first `knownOutputs` outputs
- * must depend on known inputs only. Values that only repeat smaller ones (broadcasts) are computed
- * again from their operand instead of being kept as residuals.
- */
-export function unzipGraph(
-  graph: Graph,
-  knownInputs: readonly boolean[],
-  knownOutputs: number,
-): UnzippedGraph {
+/** Equations in the order of time: what needs only known inputs, and the rest. */
+export interface Split {
+  readonly early: readonly Eqn[];
+  readonly late: readonly Eqn[];
+  isUnknown(x: Atom): boolean;
+}
+
+/** An equation is known when all its inputs are; those that can be split are. */
+export function splitGraph(graph: Graph, knownInputs: readonly boolean[]): Split {
   const unknownVars = new Set<Var>();
   graph.inputs.forEach((v, i) => {
     if (!knownInputs[i]) unknownVars.add(v);
   });
   const isUnknown = (x: Atom): boolean => x instanceof Var && unknownVars.has(x);
-  const definition = new Map<Var, Eqn>();
   const early: Eqn[] = [];
   const late: Eqn[] = [];
   for (const eqn of graph.eqns) {
-    if (eqn.inputs.some(isUnknown)) {
-      for (const v of eqn.outputs) unknownVars.add(v);
-      late.push(eqn);
-    } else {
-      for (const v of eqn.outputs) definition.set(v, eqn);
+    const unknown = eqn.inputs.map(isUnknown);
+    if (!unknown.includes(true)) {
       early.push(eqn);
+      continue;
+    }
+    const parts = eqn.prim.partialEval?.(eqn, unknown);
+    early.push(...(parts?.known ?? []));
+    for (const e of parts?.unknown ?? [eqn]) {
+      for (const v of e.outputs) unknownVars.add(v);
+      late.push(e);
     }
   }
-  const lateOutputs = graph.outputs.slice(knownOutputs);
+  return { early, late, isUnknown };
+}
+
+/**
+ * Split by inputs. `knownOutputs` says which outputs the known graph gives (a number: the first so
+ * many); they must depend on known inputs only. Values that only repeat smaller ones (broadcasts) are
+ * computed again from their operand instead of being kept as residuals.
+ */
+export function unzipGraph(
+  graph: Graph,
+  knownInputs: readonly boolean[],
+  knownOutputs: number | readonly boolean[],
+): UnzippedGraph {
+  const isEarly = (i: number): boolean =>
+    typeof knownOutputs === "number" ? i < knownOutputs : knownOutputs[i] === true;
+  const { early, late, isUnknown } = splitGraph(graph, knownInputs);
+  const definition = new Map<Var, Eqn>();
+  for (const eqn of early) for (const v of eqn.outputs) definition.set(v, eqn);
+  const lateOutputs = graph.outputs.filter((_, i) => !isEarly(i));
   const residuals = new Set<Var>();
   const again = new Set<Eqn>();
   const need = (x: Atom): void => {
@@ -61,7 +81,7 @@ export function unzipGraph(
   const known = new Graph(
     graph.inputs.filter((_, i) => knownInputs[i]),
     early,
-    [...graph.outputs.slice(0, knownOutputs), ...res],
+    [...graph.outputs.filter((_, i) => isEarly(i)), ...res],
   );
   const unknownInputs = graph.inputs.filter((_, i) => !knownInputs[i]);
   const repeated = early.filter((e) => again.has(e));

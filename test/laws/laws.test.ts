@@ -7,12 +7,19 @@ import { Discard, laws } from "./laws.js";
 const RUNS = Number(process.env.DAWNGRAD_LAW_RUNS ?? 150);
 const SEED = Number(process.env.DAWNGRAD_LAW_SEED ?? 20240229);
 
-describe("laws over random programs (f64 reference)", () => {
+describe.each([
+  { kind: "random programs", options: {}, runs: RUNS },
+  {
+    kind: "random programs with control flow",
+    options: { control: true, maxSteps: 6 },
+    runs: Math.ceil(RUNS / 2),
+  },
+])("laws over $kind (f64 reference)", ({ options, runs }) => {
   for (const law of laws) {
     it(law.name, async () => {
       let discarded = 0;
       await fc.assert(
-        fc.asyncProperty(program(), async (p) => {
+        fc.asyncProperty(program(options), async (p) => {
           try {
             await law.check(p);
           } catch (error) {
@@ -20,11 +27,11 @@ describe("laws over random programs (f64 reference)", () => {
             discarded++;
           }
         }),
-        { numRuns: RUNS, seed: SEED },
+        { numRuns: runs, seed: SEED },
       );
-      if (discarded > 0.8 * RUNS) {
+      if (discarded > 0.8 * runs) {
         throw new Error(
-          `${discarded} of ${RUNS} programs were discarded: the law was hardly tested`,
+          `${discarded} of ${runs} programs were discarded: the law was hardly tested`,
         );
       }
     });

@@ -47,6 +47,7 @@ describe.each(primitives.map((prim) => [prim.name, prim] as const))("%s", (name,
       reduce: prim.reduce,
       opaque: prim.lower,
       contract: prim.transpose,
+      structured: prim.control,
     }[prim.kind];
     expect(rule, `${name} is ${prim.kind} without its rule`).toBeDefined();
   });
