@@ -2,8 +2,7 @@
 import { type Aval, avalsEqual, showAval } from "../core/aval.js";
 import { DawngradError } from "../core/errors.js";
 import { ndarray } from "../core/ndarray.js";
-import { buildGraph } from "../ir/builder.js";
-import { evalGraph, inlineGraph } from "../ir/eval.js";
+import { evalGraph } from "../ir/eval.js";
 import { type Atom, type Eqn, type Graph, Lit, Var } from "../ir/graph.js";
 import type { BatchArgs, BatchedOutputs, Primitive, RunGraph } from "../ir/primitive.js";
 import { broadcastInDim } from "../prims/index.js";
