@@ -45,6 +45,7 @@ export async function cifar10(dir: string): Promise<TrainTest> {
   const how =
     "cifar10(dir) takes the folder of the binary version, cifar-10-binary.tar.gz unpacked";
   const folder = await findFolder("CIFAR-10", dir, "cifar-10-batches-bin", how);
+  await refusePython(folder, ["cifar-10-batches-py"], "data_batch_1", "data_batch_1.bin", how);
   const files: string[] = [];
   for (let i = 1; i <= 5; i++) {
     const path = join(folder, `data_batch_${i}.bin`);
@@ -81,6 +82,7 @@ export async function cifar100(
   const how =
     "cifar100(dir) takes the folder of the binary version, cifar-100-binary.tar.gz unpacked";
   const folder = await findFolder("CIFAR-100", dir, "cifar-100-binary", how);
+  await refusePython(folder, ["cifar-100-python"], "train", "train.bin", how);
   const kind = options.labels ?? "fine";
   const classes = await classNames(
     join(folder, `${kind}_label_names.txt`),
@@ -104,6 +106,27 @@ async function findFolder(name: string, dir: string, inner: string, how: string)
     if (await isFolder(folder)) return resolve(folder);
   }
   throw new DataError(`${name}: expected a folder at ${resolve(dir)}, found none: ${how}`);
+}
+
+/** The same images as pickled Python objects are easily fetched by mistake. */
+async function refusePython(
+  folder: string,
+  inner: readonly string[],
+  pickled: string,
+  binary: string,
+  how: string,
+): Promise<void> {
+  if (await isFile(join(folder, binary))) return;
+  for (const place of [folder, ...inner.map((name) => join(folder, name))]) {
+    if (await isFile(join(place, pickled))) {
+      throw fail(
+        join(place, pickled),
+        `${binary}, of the binary version`,
+        "the Python version, in pickled files",
+        how,
+      );
+    }
+  }
 }
 
 async function classNames(path: string, count: number): Promise<string[]> {

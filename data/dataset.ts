@@ -20,6 +20,21 @@ export interface ExampleSource {
   gather(indices: Int32Array, into: Uint8Array): void | Promise<void>;
 }
 
+/** A source of labelled image files of any size, decoded when their batch is made: `imageFolder`. */
+export interface FileSource extends Omit<ExampleSource, "gather"> {
+  /** Height and width are -1: they differ. */
+  readonly inputShape: readonly number[];
+  /** Paths, by example. */
+  readonly files: readonly string[];
+  /** Whether a file that cannot be read stops the loader, or is left out. */
+  readonly corrupt: "error" | "skip";
+  /** Hears of a file that was left out, as often as its batch is made. */
+  skip(file: string, reason: string): void;
+}
+
+export const isFileSource = (source: ExampleSource | FileSource): source is FileSource =>
+  "files" in source;
+
 export interface DatasetFields {
   readonly name: string;
   /** size × inputShape bytes, row-major, channels last (NHWC). */

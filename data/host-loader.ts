@@ -1,6 +1,6 @@
 /** Batches on the host: which examples, in which order, transformed by which key. */
 import { DataError } from "../src/index.js";
-import type { ExampleSource } from "./dataset.js";
+import { type ExampleSource, type FileSource, isFileSource } from "./dataset.js";
 import { messageOf } from "./file.js";
 import {
   type HostKey,
@@ -11,7 +11,9 @@ import {
   readKey,
 } from "./host-random.js";
 import { Prefetch } from "./prefetch.js";
-import { applyTransforms, type HostBatch, type Transform, toFloat } from "./transform.js";
+import { applyTransforms, type Transform, toFloat } from "./transform.js";
+import { type Job, type JobResult, runJob } from "./workers/job.js";
+import { poolOf } from "./workers/pool.js";
 
 export interface LoaderOptions {
   /** Rows of a batch: a positive integer. */
@@ -25,8 +27,14 @@ export interface LoaderOptions {
   readonly transform?: Transform | readonly Transform[];
   /** Key or seed of the transforms' randomness: by default `shuffle`'s, or 0 without it. */
   readonly key?: KeyLike;
-  /** How many batches to prepare ahead (2 by default). */
+  /** How many batches to prepare ahead: 2 by default, with workers two for each. */
   readonly prefetch?: number;
+  /**
+   * Threads that decode and transform (0 by default: the main thread does it all). They take over the
+   * transforms of this library, up to the first function of your own, which the main thread applies
+   * with those after it. Their number changes neither order nor pixels.
+   */
+  readonly workers?: number;
   /** Leave out a last batch that is smaller (default: false, so that it is delivered, smaller). */
   readonly dropLast?: boolean;
   /**
@@ -70,14 +78,19 @@ const TRANSFORMS = 0xffffffff;
 
 /** A loader whose batches are made from host batches by `finish`. */
 export function hostLoader<Batch>(
-  source: ExampleSource,
+  source: ExampleSource | FileSource,
   options: LoaderOptions,
   finish: (batch: PreparedBatch) => Batch,
   release: (batch: Batch) => void,
 ): Loader<Batch> {
-  const { batchSize, dropLast = false, pad = false, prefetch = 2 } = options;
+  const { batchSize, dropLast = false, pad = false, workers = 0 } = options;
+  const prefetch = options.prefetch ?? Math.max(2, 2 * workers);
+  checkInteger("workers", workers, 0);
   const batchesPerEpoch = countBatches(source, options);
   const transforms = listOf(options.transform);
+  const own = transforms.findIndex((t) => t.spec === undefined);
+  const given = own < 0 ? transforms : transforms.slice(0, own);
+  const rest = transforms.slice(given.length);
   const shuffle = options.shuffle === undefined ? false : options.shuffle;
   // Read once, and now: the caller may dispose of the tensor.
   const orderKey = shuffle === false ? undefined : settle(readKey(shuffle, "loader: shuffle"));
@@ -113,15 +126,35 @@ export function hostLoader<Batch>(
           order ??= epochOrder(orderKey, n, source.size);
           indices = rowsOf(await order, batch);
           const key = hostFoldIn(hostFoldIn(hostFoldIn(await transformKey, TRANSFORMS), n), batch);
-          const raw = await gather(source, indices);
-          const done = await applyTransforms(transforms, raw, { key, epoch: n, batch, signal });
+          const job: Job = {
+            rows: await rowsOfJob(source, indices),
+            labels: indices.map((index) => source.labels[index]!),
+            indices,
+            transforms: given.map((t) => t.spec!),
+            key,
+            epoch: n,
+            batch,
+            float: rest.length === 0,
+          };
+          const context = { key, epoch: n, batch, signal };
+          const result = await (workers === 0 ? runJob(job) : poolOf(workers).run(job, signal));
+          const done = await applyTransforms(rest, result.batch, context, given.length);
+          if (done.sizes !== undefined) {
+            throw new DataError(
+              "expected images of one size, found several: begin the transforms with randomResizedCrop, " +
+                "or with resize and centerCrop",
+            );
+          }
+          const lost = report(source, result);
           const real = Math.min(batchSize, source.size - batch * batchSize);
           return {
             images: toFloat(done.images),
             shape: done.shape,
             labels: done.labels,
             indices: done.indices.map((index, row) => (row < real ? index : source.size)),
-            weights: Float32Array.from(done.indices, (_, row) => (row < real ? 1 : 0)),
+            weights: Float32Array.from(done.indices, (_, row) =>
+              row < real && !lost.has(row) ? 1 : 0,
+            ),
           };
         } catch (error) {
           throw new DataError(
@@ -142,7 +175,7 @@ export function hostLoader<Batch>(
   return { batchesPerEpoch, epoch, [Symbol.asyncIterator]: () => epoch(started++) };
 }
 
-function countBatches(source: ExampleSource, options: LoaderOptions): number {
+function countBatches(source: ExampleSource | FileSource, options: LoaderOptions): number {
   const { batchSize, dropLast = false, prefetch = 2 } = options;
   checkInteger("batchSize", batchSize, 1);
   checkInteger("prefetch", prefetch, 0);
@@ -178,12 +211,26 @@ async function epochOrder(
   return key === undefined ? undefined : hostPermutation(hostFoldIn(await key, epoch), size);
 }
 
-async function gather(source: ExampleSource, indices: Int32Array): Promise<HostBatch> {
+async function rowsOfJob(
+  source: ExampleSource | FileSource,
+  indices: Int32Array,
+): Promise<Job["rows"]> {
+  if (isFileSource(source)) {
+    const files = Array.from(indices, (index) => source.files[index]!);
+    return { files, corrupt: source.corrupt };
+  }
   const shape = [indices.length, ...source.inputShape];
   const images = new Uint8Array(shape.reduce((n, d) => n * d, 1));
   await source.gather(indices, images);
-  const labels = indices.map((index) => source.labels[index]!);
-  return { images, shape, labels, indices };
+  return { images, shape };
+}
+
+/** Tells the source of rows that could not be read, and gives them. */
+function report(source: ExampleSource | FileSource, { skipped }: JobResult): Set<number> {
+  if (isFileSource(source)) {
+    for (const { file, reason } of skipped) source.skip(file, reason);
+  }
+  return new Set(skipped.map(({ row }) => row));
 }
 
 const examples = (indices: Int32Array | undefined): string =>

@@ -1,6 +1,6 @@
 /** Batches of tensors from a data set. */
 import { array, type Tensor } from "../src/index.js";
-import type { ExampleSource } from "./dataset.js";
+import type { ExampleSource, FileSource } from "./dataset.js";
 import { hostLoader, type Loader, type LoaderOptions, type PreparedBatch } from "./host-loader.js";
 
 /** A tree of tensors with the batch as their first axis: an argument for a jitted step. */
@@ -47,11 +47,17 @@ export interface WeightedBatch extends Batch {
  * ```
  */
 export function loader(
-  dataset: ExampleSource,
+  dataset: ExampleSource | FileSource,
   options: LoaderOptions & { readonly pad: true },
 ): Loader<WeightedBatch & Disposable>;
-export function loader(dataset: ExampleSource, options: LoaderOptions): Loader<Batch & Disposable>;
-export function loader(dataset: ExampleSource, options: LoaderOptions): Loader<Batch & Disposable> {
+export function loader(
+  dataset: ExampleSource | FileSource,
+  options: LoaderOptions,
+): Loader<Batch & Disposable>;
+export function loader(
+  dataset: ExampleSource | FileSource,
+  options: LoaderOptions,
+): Loader<Batch & Disposable> {
   return hostLoader(
     dataset,
     options,

@@ -84,3 +84,15 @@ test("damaged and absent files are refused, by name", async () => {
   }
   await expect(cifar10(join(root, "nowhere"))).rejects.toThrow(/expected a folder at .*nowhere/);
 });
+
+test("the Python version is named when found instead", async () => {
+  const pickled = Buffer.from([0x80, 2]);
+  for (const inner of ["", "cifar-10-batches-py/"]) {
+    const dir = await folder({ [`${inner}data_batch_1`]: pickled });
+    await expect(cifar10(dir)).rejects.toThrow(
+      /data_batch_1: expected data_batch_1\.bin.*Python version.*cifar-10-binary\.tar\.gz/,
+    );
+  }
+  const dir = await folder({ "cifar-100-python/train": pickled });
+  await expect(cifar100(dir)).rejects.toThrow(/train: expected train\.bin.*Python version/);
+});

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { normalize } from "../../data/augmentations.js";
 import { Dataset } from "../../data/dataset.js";
 import { hostLoader, type LoaderOptions, type PreparedBatch } from "../../data/host-loader.js";
 import { hostFoldIn, hostKey, hostPermutation, hostUniform } from "../../data/host-random.js";
-import { normalize, type Transform } from "../../data/transform.js";
+import type { Transform } from "../../data/transform.js";
 import { DataError } from "../../src/index.js";
 
 const numbered = (size: number) =>
