@@ -31,6 +31,13 @@ export {
 } from "./api/collectives.js";
 export { type NestedArray, tidy } from "./api/concrete.js";
 export {
+  type ArgumentRule,
+  type CustomJvp,
+  type CustomJvpOptions,
+  customJvp,
+} from "./api/custom-jvp.js";
+export { type CustomVjp, type CustomVjpOptions, customVjp } from "./api/custom-vjp.js";
+export {
   block,
   type DeviceInfo,
   deviceInfo,

@@ -6,6 +6,7 @@ import { flatten } from "../core/tree.js";
 import { graphLits } from "../ir/print.js";
 import { optimise } from "../optimise/index.js";
 import { type ConcreteArray, compile, fromHost, run } from "../runtime/index.js";
+import { hoistHeld } from "../trace/late.js";
 import { ShapeDtypeStruct } from "../trace/shape-dtype.js";
 import { HostScalar, Tensor } from "../trace/tensor.js";
 import { setEvaluator } from "../trace/trace.js";
@@ -177,9 +178,11 @@ export function hostBuffer(dtype: DType, shape: readonly number[]): TypedArray {
   }
 }
 
-setEvaluator((graph, inputs, label) => {
+setEvaluator((graph, given, label) => {
   // A single operation has nothing to optimise that the builder has not done.
-  const g = graph.eqns.length > 1 ? optimise(graph) : graph;
+  const simple = graph.eqns.length <= 1 && !graph.eqns[0]?.prim.wrapper;
+  const { graph: g, held } = hoistHeld(simple ? graph : optimise(graph));
+  const inputs = [...given, ...held];
   const program = compile(g, {
     name: label,
     donated: g.inputs.map(() => false),

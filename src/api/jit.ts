@@ -7,6 +7,7 @@ import type { Graph } from "../ir/graph.js";
 import { graphLits } from "../ir/print.js";
 import { optimise } from "../optimise/index.js";
 import { compile, type Program, run, warmup } from "../runtime/index.js";
+import { hoistHeld } from "../trace/late.js";
 import { HostScalar, type Tensor } from "../trace/tensor.js";
 import { traceFunction } from "../trace/trace.js";
 import {
@@ -144,14 +145,15 @@ export class JitCache {
       });
       return this.#f(...(full as never[]));
     });
-    const graph = optimise(traced.graph);
+    const { graph, held } = hoistHeld(optimise(traced.graph));
+    const captures = [...traced.captures, ...held];
     const donatedArgs = new Set(this.#donate);
     const donated: boolean[] = [];
     def.paths().forEach((path, i) => {
       const arg = dynamic[Number(/^\[(\d+)\]/.exec(path)![1])]!;
       donated.push(donatedArgs.has(arg) && !(leaves[i] instanceof HostScalar));
     });
-    const inputs = [...leaves, ...traced.captures];
+    const inputs = [...leaves, ...captures];
     const program = compile(graph, {
       name: this.label,
       donated: inputs.map((_, i) => donated[i] ?? false),
@@ -161,7 +163,7 @@ export class JitCache {
       program,
       graph,
       lits: graphLits(graph).map((x) => x.value),
-      captures: traced.captures,
+      captures,
       outDef: traced.outDef,
     };
   }

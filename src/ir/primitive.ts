@@ -226,6 +226,12 @@ export interface Primitive<P extends object = object> {
   /** kind structured: how it runs on the device. */
   control?(params: P): Control;
 
+  /**
+   * Stands for its `lower` rule and differs from it only in how it is differentiated (custom rules):
+   * final graphs have what it stands for in its place.
+   */
+  readonly wrapper?: boolean;
+
   readonly error: ErrorBound;
 
   /**

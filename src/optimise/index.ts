@@ -10,7 +10,7 @@ export { dce } from "./dce.js";
 /**
  * Bind every equation again: the builder merges equal equations and applies the primitives'
  * `simplify` rules, which may have become applicable since the equation was made. Sub-graphs are
- * optimised first.
+ * optimised first, and wrappers give way to what they stand for.
  */
 export const simplify = (graph: Graph): Graph =>
   buildGraph(graph.inputAvals, (inputs) =>
@@ -18,7 +18,8 @@ export const simplify = (graph: Graph): Graph =>
       graph,
       inputs,
       (x) => x,
-      (eqn, ins) => bind(eqn.prim, ins, mapSubGraphs(eqn.params, optimise)),
+      ({ prim, params }, ins) =>
+        prim.wrapper ? prim.lower!(ins, params) : bind(prim, ins, mapSubGraphs(params, optimise)),
     ),
   );
 

@@ -5,6 +5,7 @@ import { DtypeError } from "../core/errors.js";
 import { type NdArray, ndarray } from "../core/ndarray.js";
 import { flatten } from "../core/tree.js";
 import { interpret } from "../reference/interpret.js";
+import { hoistHeld } from "../trace/late.js";
 import { HostScalar, type Tensor } from "../trace/tensor.js";
 import { type TracedFunction, traceFunction } from "../trace/trace.js";
 import { HostArray } from "./host-array.js";
@@ -49,8 +50,9 @@ export async function hostedCall(
     })),
     (tracers) => f(...(def.unflatten(tracers) as never[])),
   );
-  const captures = await Promise.all(traced.captures.map(hostOf));
-  return { traced, inputs: [...hosted, ...captures].map((h) => h.value) };
+  const { graph, held } = hoistHeld(traced.graph);
+  const captures = await Promise.all([...traced.captures, ...held].map(hostOf));
+  return { traced: { ...traced, graph }, inputs: [...hosted, ...captures].map((h) => h.value) };
 }
 
 /**

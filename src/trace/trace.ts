@@ -33,9 +33,15 @@ export function traceFunction(
 ): TracedFunction {
   const trace = new Trace(label, currentBuilder());
   const args = inputs.map((i) => tracerOf(trace, trace.input(i.aval), i.weak, argument));
+  return traceBody(trace, () => f(args));
+}
+
+/** Run `f` in a trace that has its inputs, and close it. */
+export function traceBody(trace: Trace, f: () => unknown): TracedFunction {
+  const { label } = trace;
   try {
     return withBuilder(trace, () => {
-      const out = unnamed(() => f(args));
+      const out = unnamed(f);
       if (out instanceof Promise) {
         throw new DawngradError(
           `'${label}' is an async function: transformed functions are traced synchronously; ` +

@@ -22,6 +22,11 @@ export class Trace extends Builder {
     this.label = label;
   }
 
+  /** Is this value of a trace that may be over already known here? See late.ts. */
+  adopts(_x: Tracer): boolean {
+    return false;
+  }
+
   /** The input of this graph that stands for an outer tensor or tracer. */
   capture(x: Tensor): Atom {
     const identity = x instanceof Tracer ? x.atom : x;
@@ -166,6 +171,9 @@ export function lift(x: TensorLike, trace: Trace): Atom {
   if (!isTensor(x)) throw new DtypeError(notTensor(op, x));
   if (!(x instanceof Tracer)) return trace.capture(x);
   if (x.trace === trace) return x.atom;
+  for (let b: Builder | undefined = trace; b; b = b.parent) {
+    if (b instanceof Trace && b.adopts(x)) return trace.capture(x);
+  }
   const user = op === "an operation" ? `'${trace.label}'` : op;
   if (!x.trace.open) throw leaked(user, x);
   for (let b: Builder | undefined = trace.parent; b; b = b.parent) {
