@@ -87,7 +87,7 @@ function ruleGraph(
  * the rule's results do not fit the function's.
  *
  * ```ts
- * const log1pexp = customJvp(
+ * const log1pexp: (x: Tensor) => Tensor = customJvp(
  *   (x: Tensor) => x.exp().add(1).log(),
  *   ([x], [t]) => [log1pexp(x), t.mul(x.neg().exp().add(1).reciprocal())],
  * );
