@@ -1,31 +1,49 @@
 // C[b, m, n] = sum over k of A[b, m, k] * B[b, k, n], where the lanes of a subgroup share A.
 //
-// A workgroup is one subgroup of SG lanes and computes 16 rows by 4*SG columns. Every lane loads
-// other rows of A and its own four columns of B; the rows of A then go round the subgroup. No barriers
-// and no workgroup memory: the fast way on CPU drivers. More rows would not fit the instruction cache.
+// A workgroup is one subgroup of SG lanes. Its lanes stand side by side over 4*LANES columns, and
+// SG / LANES times one above the other: each such team computes ROWS rows. Every lane loads other rows of
+// A and its own four columns of B; the rows of A then go round the team. No barriers and no workgroup
+// memory: the fast way on CPU drivers. More rows would not fit the instruction cache.
 //
-// load_a, load_b and epilogue stand for themselves here; generated code replaces them.
+// row_a, load_a, column_b, load_b and epilogue stand for themselves here; generated code replaces them.
 enable subgroups;
 
-override SG: u32 = 8u;  // lanes of a subgroup, at most 16
+const ROWS: u32 = 16u;
+const LANES: u32 = 8u;   // divides ROWS and SG
+const PARTS: u32 = 2u;   // ROWS / LANES
+const TEAMS: u32 = 1u;   // SG / LANES
+override SG: u32 = 8u;   // lanes of a subgroup
 override M: u32 = 64u;
 override N: u32 = 64u;
-override K: u32 = 64u;
-override TILES_M: u32 = 4u;
+override KO: u32 = 1u;   // the depth is KO outer steps
+override KI: u32 = 64u;  // of KI inner ones
+override TILES_M: u32 = 4u;  // tiles above each other in one product,
+override TILES: u32 = 4u;    // in all of them,
+override GRID_Y: u32 = 4u;   // and in one layer of workgroups
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> c: array<vec4f>;
 
-// Row m of A at k..k+3; zero where k is out of range.
-fn load_a(batch: u32, m: u32, k: u32) -> vec4f {
-  return a[((batch * M + m) * K + k) / 4u];
+// What the loads of a row of A have in common at the outer step t.
+fn row_a(batch: u32, m: u32, t: u32) -> vec4u {
+  return vec4u((((batch * M + m) * KO + t) * KI) / 4u, 1u, 0u, 0u);
 }
 
-// Rows k..k+3 of B, each at n..n+3; zero where k is out of range.
-fn load_b(batch: u32, k: u32, n: u32) -> mat4x4f {
-  let at = ((batch * K + k) * N + n) / 4u;
-  return mat4x4f(b[at], b[at + N / 4u], b[at + 2u * (N / 4u)], b[at + 3u * (N / 4u)]);
+// The row at k..k+3; zero where k is out of range.
+fn load_a(at: vec4u, k: u32) -> vec4f {
+  return a[at.x + k / 4u];
+}
+
+// What the loads of columns n..n+3 of B have in common at the outer step t.
+fn column_b(batch: u32, n: u32, t: u32) -> vec4u {
+  return vec4u((((batch * KO + t) * KI) * N + n) / 4u, 1u, 0u, 0u);
+}
+
+// Rows k..k+3 of B, each at four columns; zero where k is out of range.
+fn load_b(at: vec4u, k: u32) -> mat4x4f {
+  let i = at.x + k * (N / 4u);
+  return mat4x4f(b[i], b[i + N / 4u], b[i + 2u * (N / 4u)], b[i + 3u * (N / 4u)]);
 }
 
 // Elements n..n+3 of a row of the product, once they are complete.
@@ -35,25 +53,34 @@ fn epilogue(batch: u32, m: u32, n: u32, value: vec4f) {
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let batch = w.y / TILES_M;
-  let row = (w.y % TILES_M) * 16u;
-  let n = (w.x * SG + lane) * 4u;
-  var acc: array<vec4f, 16>;
-  for (var k = 0u; k < K; k += 4u) {
-    let y = load_b(batch, k, n);
-    for (var p = 0u; p < 16u; p += SG) {
-      let x = load_a(batch, row + p + lane, k);
-      for (var i = 0u; i < SG; i++) {
-        let s = subgroupShuffle(x, i);
-        let j = p + i;
-        acc[j] = fma(vec4f(s.w), y[3], fma(vec4f(s.z), y[2], fma(vec4f(s.y), y[1], fma(vec4f(s.x), y[0], acc[j]))));
+  let tile = w.y + w.z * GRID_Y;
+  if (tile >= TILES) { return; }
+  let batch = tile / TILES_M;
+  let column = select(lane % LANES, lane, TEAMS == 1u);
+  let first = select(lane - column, 0u, TEAMS == 1u);  // known where there is one team
+  let row = ((tile % TILES_M) * TEAMS + lane / LANES) * ROWS;
+  let n = (w.x * LANES + column) * 4u;
+  var acc: array<vec4f, ROWS>;
+  for (var t = 0u; t < KO; t++) {
+    var rows: array<vec4u, PARTS>;
+    for (var p = 0u; p < PARTS; p++) { rows[p] = row_a(batch, row + p * LANES + column, t); }
+    let columns = column_b(batch, n, t);
+    for (var k = 0u; k < KI; k += 4u) {
+      let y = load_b(columns, k);
+      for (var p = 0u; p < PARTS; p++) {  // unroll
+        let x = load_a(rows[p], k);
+        for (var i = 0u; i < LANES; i++) {  // unroll
+          let s = subgroupShuffle(x, first + i);
+          let j = p * LANES + i;
+          acc[j] = fma(vec4f(s.w), y[3], fma(vec4f(s.z), y[2], fma(vec4f(s.y), y[1], fma(vec4f(s.x), y[0], acc[j]))));
+        }
       }
     }
   }
   if (n >= N) { return; }
   // A loop that no compiler unrolls: the epilogue is compiled once, not once for each row.
-  var done: array<vec4f, 16>;
-  for (var i = 0u; i < 16u; i++) { done[i] = acc[i]; }
-  let end = min(row + 16u, M);
-  for (var m = row; m < end; m++) { epilogue(batch, m, n, done[m % 16u]); }
+  var done: array<vec4f, ROWS>;
+  for (var i = 0u; i < ROWS; i++) { done[i] = acc[i]; }
+  let end = min(row + ROWS, M);
+  for (var m = row; m < end; m++) { epilogue(batch, m, n, done[m - row]); }
 }

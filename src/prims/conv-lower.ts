@@ -1,6 +1,5 @@
-/** Convolutions by other primitives: a product with the windows of the padded operand. */
+/** Convolutions by other primitives: a product with the windows of the left operand. */
 import { type Aval, sizeOf } from "../core/aval.js";
-import { lit } from "../ir/builder.js";
 import type { Atom } from "../ir/graph.js";
 import { mul } from "./arithmetic.js";
 import { broadcastInDim, reduceSum } from "./broadcast.js";
@@ -8,37 +7,33 @@ import { type Axes, type ConvParams, sections, sizesAt } from "./conv-axes.js";
 import { dotGeneral } from "./dot.js";
 import { inversePermutation, transpose } from "./reshape.js";
 import { range } from "./rules.js";
-import { pad } from "./slice.js";
-import { exchanged, positionsOf, reachOf, spanOf, type WindowDim, windowOf } from "./window-map.js";
-import { windows } from "./windows.js";
+import { positionsOf, type WindowDim, windowOf } from "./window-map.js";
+import { shearWindows, windowAxes, withWindow } from "./windows.js";
 
 /**
- * A product of the left operand's windows with the right operand. The padding is a step of its own,
- * so that the windows over it are pure strides. Of the two ways to see the same elements (places with
- * a window, or the window's offsets with places) the one with the smaller window is taken, so that the
- * forward pass and the gradient of its weights look at the same windows.
+ * A product of the left operand's windows with the right operand. The windows are a view, zeros where
+ * there is padding: nothing is laid out in memory, the matrix templates find their elements.
  */
 export function asProduct(a: Atom, w: Atom, params: ConvParams): Atom {
-  const { lhs, rhs, out } = params;
-  const swap = sizeOf(windowOf(params.dims)) > sizeOf(positionsOf(params.dims));
-  const dims = swap ? params.dims.map(exchanged) : params.dims;
+  const { lhs, rhs, out, dims } = params;
+  const n = dims.length;
   // Windows take the spatial axes in increasing order.
-  const order = range(dims.length).sort((i, j) => lhs.spatial[i]! - lhs.spatial[j]!);
+  const order = range(n).sort((i, j) => lhs.spatial[i]! - lhs.spatial[j]!);
   const spatial = order.map((i) => lhs.spatial[i]!);
-  const padded = padFor(a, lhs.spatial, dims);
-  const seen = windows(padded.atom, lit(0, a.aval.dtype), {
-    axes: spatial,
-    dims: order.map((i) => padded.dims[i]!),
-  });
-  const first = spatial[spatial.length - 1]! + 1;
-  const moved = (axis: number) => (axis < first ? axis : axis + dims.length);
-  const inner = range(dims.length).map((i) => first + order.indexOf(i));
-  const [places, taps] = swap ? [inner, lhs.spatial] : [lhs.spatial, inner];
-  // Contract in the right operand's own order of axes.
-  const pairs = [
-    ...taps.map((left, i) => [left, rhs.spatial[i]!] as const),
-    ...lhs.contract.map((left, i) => [moved(left), rhs.contract[i]!] as const),
-  ].sort((p, q) => p[1] - q[1]);
+  const seen = windowsOf(
+    a,
+    spatial,
+    order.map((i) => dims[i]!),
+  );
+  const first = spatial[n - 1]! + 1;
+  const moved = (axis: number) => (axis < first ? axis : axis + n);
+  const taps = range(n).map((i) => first + order.indexOf(i));
+  const places = lhs.spatial;
+  const pairs = depthOrder(
+    taps.map((left, i) => [left, rhs.spatial[i]!] as const),
+    lhs.contract.map((left, i) => [moved(left), rhs.contract[i]!] as const),
+    params,
+  );
   const contract = [pairs.map((p) => p[0]), pairs.map((p) => p[1])] as const;
   const axes = { batch: lhs.batch.map(moved), free: [...lhs.free.map(moved), ...places] };
   if (isThin(seen.aval, w.aval, axes.free, rhs.free, contract[0])) {
@@ -111,26 +106,32 @@ function summed(
   return depth.length === 0 ? product : reduceSum(product, depth);
 }
 
-/** The array with its padding (and base dilation) written out, and the windows' map over it. */
-function padFor(
-  a: Atom,
-  axes: Axes,
-  dims: readonly WindowDim[],
-): { atom: Atom; dims: readonly WindowDim[] } {
-  const { shape, dtype } = a.aval;
-  const lo = shape.map(() => 0);
-  const hi = shape.map(() => 0);
-  const interior = shape.map(() => 0);
-  const pure = dims.map((d, i) => {
-    const axis = axes[i]!;
-    const span = spanOf(shape[axis]!, d.base);
-    const { least, most } = reachOf(d);
-    // Only what is missing is added; what no window reaches stays.
-    lo[axis] = Math.max(0, -least);
-    hi[axis] = Math.max(0, most - span + 1);
-    interior[axis] = d.base - 1;
-    return { ...d, base: 1, lo: d.lo - lo[axis]! };
-  });
-  const none = [...lo, ...hi, ...interior].every((v) => v === 0);
-  return { atom: none ? a : pad(a, lit(0, dtype), lo, hi, interior), dims: pure };
+/** The elements that windows see, [..., positions, window, ...]: zero where there are none. */
+function windowsOf(a: Atom, axes: Axes, dims: readonly WindowDim[]): Atom {
+  const params = { axes, dims };
+  const kept = range(a.aval.shape.length);
+  const at = windowAxes(params);
+  const full = withWindow(a.aval.shape, params);
+  const repeated = broadcastInDim(
+    a,
+    full,
+    kept.map((axis) => (axis < at[0]! ? axis : axis + at.length)),
+  );
+  return shearWindows(repeated, params);
+}
+
+/**
+ * The order in which a product contracts. The taps of a small window come first and channels last, so
+ * that what a tap decides (is there an element?) holds for all of its channels. A window as large as an
+ * image (the gradient of weights) is taken in the right operand's own order.
+ */
+function depthOrder(
+  taps: readonly (readonly [left: number, right: number])[],
+  channels: readonly (readonly [left: number, right: number])[],
+  { dims }: ConvParams,
+): (readonly [left: number, right: number])[] {
+  const byRight = (p: readonly [number, number], q: readonly [number, number]) => p[1] - q[1];
+  if (sizeOf(windowOf(dims)) > sizeOf(positionsOf(dims)))
+    return [...taps, ...channels].sort(byRight);
+  return [...taps.toSorted(byRight), ...channels.toSorted(byRight)];
 }

@@ -2,7 +2,15 @@
 import { type Aval, type Shape, sizeOf } from "../core/aval.js";
 import type { Atom, Eqn, Var } from "../ir/graph.js";
 import { Lit } from "../ir/graph.js";
-import { type Idx, idxFlatten, idxUnflatten, idxVar } from "../ir/index-expr.js";
+import {
+  type Idx,
+  idxAdd,
+  idxFlatten,
+  idxScale,
+  idxUnflatten,
+  idxVar,
+  type ViewExpr,
+} from "../ir/index-expr.js";
 import type { Defs } from "./defs.js";
 import type { Target } from "./target.js";
 import { viewOf } from "./walk.js";
@@ -86,15 +94,25 @@ export function operandIndex(
   return index;
 }
 
-/** A buffer and the flat position of an element in it. */
+/** A condition on an index: lo <= value < hi. */
+export interface Guard {
+  readonly value: Idx;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** A buffer and the flat position of an element in it; where a guard does not hold, zero instead. */
 export interface Address {
   readonly source: Var;
   readonly flat: Idx;
+  readonly guards: readonly Guard[];
 }
 
+const isZero = (e: ViewExpr): boolean => e.kind === "index" && e.value.key === "0";
+
 /**
- * Where element `index` of `x` lies, when `x` is a pure view of a stored variable: no arithmetic, no
- * edges, no index arrays.
+ * Where element `index` of `x` lies, when `x` is a view of a stored variable with zeros around it: no
+ * arithmetic, no other edges, no index arrays. Windows of a convolution are such views.
  */
 export function addressOf(
   defs: Defs,
@@ -104,20 +122,81 @@ export function addressOf(
 ): Address | undefined {
   let at: Atom = x;
   let where = index;
+  const guards: Guard[] = [];
   for (;;) {
     if (at instanceof Lit) return undefined;
-    if (stored(at)) return { source: at, flat: idxFlatten(where, at.aval.shape) };
+    if (stored(at)) return { source: at, flat: idxFlatten(where, at.aval.shape), guards };
     const eqn = defs.of(at)?.eqn;
     if (eqn?.prim.kind !== "view") return undefined;
-    const e = viewOf(defs, eqn, where);
+    let e = viewOf(defs, eqn, where);
+    while (e.kind === "within") {
+      const { value, lo, hi } = e;
+      if (value.lo >= lo && value.hi < hi) e = e.then;
+      else if (value.hi < lo || value.lo >= hi) e = e.else;
+      else if (isZero(e.else)) {
+        if (value.key.includes("load")) return undefined;
+        guards.push({ value, lo, hi });
+        e = e.then;
+      } else return undefined;
+    }
     if (e.kind !== "element" || e.index.some((i) => i.key.includes("load"))) return undefined;
     at = eqn.inputs[e.operand]!;
     where = e.index;
   }
 }
 
-/** The stored variable that `x` is a pure view of, if any. */
+/** The stored variable that `x` is a view of (with zeros around it, perhaps), if any. */
 export function sourceOf(defs: Defs, x: Atom, stored: (v: Var) => boolean): Var | undefined {
   const index = x.aval.shape.map((size, axis) => idxVar(`x${axis}`, size));
   return addressOf(defs, x, index, stored)?.source;
+}
+
+/** How much `e` grows by one step of `name`, where that is the same everywhere; else undefined. */
+export function stepOf(e: Idx, name: string): number | undefined {
+  const mentions = (i: Idx): boolean =>
+    i.terms.some(({ atom }) => {
+      if (atom.op === "var") return atom.name === name;
+      return atom.op === "load" ? atom.index.some(mentions) : mentions(atom.arg);
+    });
+  let step = 0;
+  for (const { atom, coeff } of e.terms) {
+    if (atom.op === "var") step += atom.name === name ? coeff : 0;
+    else if (atom.op === "load" ? atom.index.some(mentions) : mentions(atom.arg)) return undefined;
+  }
+  return step;
+}
+
+/**
+ * The depth of a contraction as `outer` steps of `inner` ones, so that both operands' addresses (and
+ * what guards them) go by constant steps within the inner ones. For a matrix that is all of the depth; for
+ * a convolution the channels under each tap of its window.
+ */
+export interface Depth {
+  readonly outer: number;
+  readonly inner: number;
+}
+
+/** Inner steps that are fewer are not worth a loop of their own. */
+const leastInner = 3;
+
+export const depthAt = ({ outer, inner }: Depth): Idx =>
+  idxAdd(idxScale(idxVar("t", outer), inner), idxVar("k", inner));
+
+export function depthOf(
+  dims: ContractionDims,
+  address: (side: 0 | 1, depth: Idx) => Address | undefined,
+): Depth {
+  const total = sizeOf(dims.contracted);
+  for (let outer = 1, axis = 0; axis <= dims.contracted.length; axis++) {
+    const depth = { outer, inner: total / outer };
+    if (depth.inner < leastInner) break;
+    const operands = [address(0, depthAt(depth)), address(1, depthAt(depth))];
+    const steady = operands.every(
+      (a) =>
+        a && [a.flat, ...a.guards.map((g) => g.value)].every((e) => stepOf(e, "k") !== undefined),
+    );
+    if (steady) return depth;
+    outer *= dims.contracted[axis] ?? 1;
+  }
+  return { outer: 1, inner: total };
 }

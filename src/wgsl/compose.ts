@@ -287,12 +287,14 @@ export const quarterName = (name: string): string => `${name}q`;
 // The range is deliberately wide: lanes beyond the end compute garbage that nobody uses.
 const quarterVar = (name: string): Idx => idxVar(quarterName(name), 2 ** 30);
 
-const isContiguous = (lanes: readonly [Idx, Idx, Idx, Idx]): boolean =>
+/** Are four flat positions one aligned vector? */
+export const isContiguous = (lanes: readonly [Idx, Idx, Idx, Idx]): boolean =>
   lanes.every((e, j) => e.key === idxAdd(lanes[0], j).key) &&
   lanes[0].constant % 4 === 0 &&
   lanes[0].terms.every((t) => t.coeff % 4 === 0);
 
-const quarterOf = (e: Idx): Idx => {
+/** A quarter of a position whose parts are all multiples of four. */
+export const quarterOf = (e: Idx): Idx => {
   let out = idxConst(e.constant / 4);
   for (const { atom, coeff } of e.terms) out = idxAdd(out, idxScale(atomIdx(atom), coeff / 4));
   return out;

@@ -3,7 +3,8 @@ import { DawngradError } from "../core/errors.js";
 import type { Var } from "../ir/graph.js";
 import type { ContractKernel, LoopKernel } from "../schedule/kernel.js";
 import type { Dispatch, Schedule } from "../schedule/schedule.js";
-import { type ContractVariant, chooseVariant, emitContract } from "./contract.js";
+import { emitContract } from "./contract.js";
+import { type ContractVariant, tilesFor } from "./contract-tiles.js";
 import {
   accessCost,
   type EmittedLoop,
@@ -70,8 +71,11 @@ export function emitDispatch(s: Schedule, d: Dispatch, options: EmitOptions = {}
 
 function contractShader(k: ContractKernel, c: LoopContext, options: EmitOptions): Shader {
   const module = new ModuleBuilder();
-  const variant = options.contractVariant ?? chooseVariant(k, c.target);
-  const { text, workgroups, constants } = emitContract(k, c, module, variant);
+  const [tile] = tilesFor(k, c, options.contractVariant);
+  if (!tile) {
+    throw new DawngradError(`no ${options.contractVariant} template fits this adapter's subgroups`);
+  }
+  const { text, workgroups, constants } = emitContract(k, c, module, tile);
   return { wgsl: text, bindings: module.bindings, words: module.words, workgroups, constants };
 }
 

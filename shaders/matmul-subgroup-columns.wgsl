@@ -1,0 +1,86 @@
+// C[b, m, n] = sum over k of A[b, m, k] * B[b, k, n], where the lanes of a subgroup share A, which lies by
+// columns: neighbours in memory are neighbours along m (the first operand is transposed).
+//
+// A workgroup is one subgroup of SG lanes, side by side over 4*LANES columns and SG / LANES times one above
+// the other: each such team computes 4*LANES rows. Every lane loads four rows of A at four depths and its own
+// four columns of B; the rows of A then go round the team.
+//
+// row_a, load_a, column_b, load_b and epilogue stand for themselves here; generated code replaces them.
+enable subgroups;
+
+const LANES: u32 = 8u;   // divides SG
+const TEAMS: u32 = 1u;   // SG / LANES
+override SG: u32 = 8u;   // lanes of a subgroup
+override M: u32 = 64u;
+override N: u32 = 64u;
+override KO: u32 = 1u;   // the depth is KO outer steps
+override KI: u32 = 64u;  // of KI inner ones
+override TILES_M: u32 = 2u;  // tiles above each other in one product,
+override TILES: u32 = 2u;    // in all of them,
+override GRID_Y: u32 = 2u;   // and in one layer of workgroups
+
+@group(0) @binding(0) var<storage, read> a: array<vec4f>;
+@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> c: array<vec4f>;
+
+// What the loads of rows m..m+3 of A have in common at the outer step t.
+fn row_a(batch: u32, m: u32, t: u32) -> vec4u {
+  return vec4u((((batch * KO + t) * KI) * M + m) / 4u, 1u, 0u, 0u);
+}
+
+// The four rows at each of k..k+3; zero where k is out of range.
+fn load_a(at: vec4u, k: u32) -> mat4x4f {
+  let i = at.x + k * (M / 4u);
+  return mat4x4f(a[i], a[i + M / 4u], a[i + 2u * (M / 4u)], a[i + 3u * (M / 4u)]);
+}
+
+// What the loads of columns n..n+3 of B have in common at the outer step t.
+fn column_b(batch: u32, n: u32, t: u32) -> vec4u {
+  return vec4u((((batch * KO + t) * KI) * N + n) / 4u, 1u, 0u, 0u);
+}
+
+// Rows k..k+3 of B, each at four columns; zero where k is out of range.
+fn load_b(at: vec4u, k: u32) -> mat4x4f {
+  let i = at.x + k * (N / 4u);
+  return mat4x4f(b[i], b[i + N / 4u], b[i + 2u * (N / 4u)], b[i + 3u * (N / 4u)]);
+}
+
+// Elements n..n+3 of a row of the product, once they are complete.
+fn epilogue(batch: u32, m: u32, n: u32, value: vec4f) {
+  c[((batch * M + m) * N + n) / 4u] = value;
+}
+
+const ROWS: u32 = 4u * LANES;
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let tile = w.y + w.z * GRID_Y;
+  if (tile >= TILES) { return; }
+  let batch = tile / TILES_M;
+  let column = select(lane % LANES, lane, TEAMS == 1u);
+  let first = select(lane - column, 0u, TEAMS == 1u);  // known where there is one team
+  let row = ((tile % TILES_M) * TEAMS + lane / LANES) * ROWS;
+  let n = (w.x * LANES + column) * 4u;
+  var acc: array<vec4f, ROWS>;
+  for (var t = 0u; t < KO; t++) {
+    let rows = row_a(batch, row + column * 4u, t);
+    let columns = column_b(batch, n, t);
+    for (var k = 0u; k < KI; k += 4u) {
+      let y = load_b(columns, k);
+      let x = load_a(rows, k);
+      for (var i = 0u; i < LANES; i++) {  // unroll
+        for (var r = 0u; r < 4u; r++) {  // unroll
+          let s = subgroupShuffle(vec4f(x[0][r], x[1][r], x[2][r], x[3][r]), first + i);
+          let j = i * 4u + r;
+          acc[j] = fma(vec4f(s.w), y[3], fma(vec4f(s.z), y[2], fma(vec4f(s.y), y[1], fma(vec4f(s.x), y[0], acc[j]))));
+        }
+      }
+    }
+  }
+  if (n >= N) { return; }
+  // A loop that no compiler unrolls: the epilogue is compiled once, not once for each row.
+  var done: array<vec4f, ROWS>;
+  for (var i = 0u; i < ROWS; i++) { done[i] = acc[i]; }
+  let end = min(row + ROWS, M);
+  for (var m = row; m < end; m++) { epilogue(batch, m, n, done[m - row]); }
+}

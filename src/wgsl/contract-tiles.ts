@@ -1,0 +1,120 @@
+/** The tiles that matrix templates come in, which of them suit a kernel, and the choice without measuring. */
+import { idxVar } from "../ir/index-expr.js";
+import type { ContractParams } from "../schedule/contraction.js";
+import {
+  addressOf,
+  contractionDims,
+  type Depth,
+  depthOf,
+  operandIndex,
+} from "../schedule/contraction.js";
+import type { ContractKernel } from "../schedule/kernel.js";
+import type { Target } from "../schedule/target.js";
+import { type LoadContext, OperandLoads } from "./contract-loads.js";
+import { ModuleBuilder } from "./module.js";
+
+export type ContractVariant = "subgroup" | "register" | "workgroup";
+
+/** A template with its constants: what one workgroup computes. */
+export interface ContractTile {
+  readonly variant: ContractVariant;
+  /** The shader, without "matmul-". */
+  readonly template: "subgroup" | "subgroup-columns" | "register" | "workgroup";
+  readonly rows: number;
+  readonly columns: number;
+  readonly constants: Readonly<Record<string, number>>;
+}
+
+export const tileName = (t: ContractTile): string => `${t.template} ${t.rows}x${t.columns}`;
+
+/** The depth of a kernel's contraction, as both operands are read best. */
+export function depthOfKernel(k: ContractKernel, c: LoadContext): Depth {
+  const { eqn, sizes } = k;
+  const [a, b] = eqn.inputs.map((x) => x.aval.shape) as [readonly number[], readonly number[]];
+  const dims = contractionDims(a, b, eqn.params as ContractParams);
+  return depthOf(dims, (side, depth) =>
+    addressOf(
+      c.defs,
+      eqn.inputs[side]!,
+      operandIndex(
+        eqn,
+        side,
+        idxVar("batch", sizes.batch),
+        side === 0 ? idxVar("m", sizes.m) : idxVar("n", sizes.n),
+        depth,
+      ),
+      (v) => c.storage.isStored(v),
+    ),
+  );
+}
+
+const subgroupTile = (sg: number, rows: number, lanes: number): ContractTile => ({
+  variant: "subgroup",
+  template: "subgroup",
+  rows: rows * (sg / lanes),
+  columns: 4 * lanes,
+  constants: { ROWS: rows, LANES: lanes, PARTS: rows / lanes, TEAMS: sg / lanes },
+});
+
+const columnsTile = (sg: number, lanes: number): ContractTile => ({
+  variant: "subgroup",
+  template: "subgroup-columns",
+  rows: 4 * lanes * (sg / lanes),
+  columns: 4 * lanes,
+  constants: { LANES: lanes, TEAMS: sg / lanes },
+});
+
+const registerTile = (rows: number, lanes: number): ContractTile => ({
+  variant: "register",
+  template: "register",
+  rows,
+  columns: 4 * lanes,
+  constants: { ROWS: rows, LANES: lanes },
+});
+
+const workgroupTile: ContractTile = {
+  variant: "workgroup",
+  template: "workgroup",
+  rows: 64,
+  columns: 64,
+  constants: {},
+};
+
+/** Subgroups whose size is known and that the templates can be written for. */
+const hasSubgroups = (target: Target): boolean => [4, 8, 16, 32, 64].includes(target.subgroupSize);
+
+/** Every tile that can compute a kernel, of one variant or all; the heuristic's choice is the first. */
+export function tilesFor(
+  k: ContractKernel,
+  c: LoadContext & { readonly target: Target },
+  only?: ContractVariant,
+): ContractTile[] {
+  const { target } = c;
+  const { n } = k.sizes;
+  const sg = target.subgroupSize;
+  const tiles: ContractTile[] = [];
+  if (hasSubgroups(target)) {
+    const depth = depthOfKernel(k, c);
+    const loads = (side: 0 | 1) => new OperandLoads(k, c, new ModuleBuilder(), side, depth, 4);
+    const left = loads(0);
+    // As many lanes side by side as there are columns for; more than 8 would make tiles too tall.
+    const widest = Math.min(8, sg);
+    let lanes = widest;
+    while (lanes > 2 && n <= lanes * 2) lanes /= 2;
+    const all = [lanes, ...[widest, widest / 2].filter((x) => x !== lanes && x >= 2)];
+    for (const l of all) {
+      if (left.vectors(["across"]) !== null && left.vectors(["depth"]) === null) {
+        tiles.push(columnsTile(sg, l));
+      }
+      const rows = loads(1).vectors() === "depth" ? [32, 16, 8] : [16, 32, 8];
+      for (const r of rows) tiles.push(subgroupTile(sg, r, l));
+    }
+  }
+  tiles.push(registerTile(8, 8), registerTile(4, 8), workgroupTile);
+  const first = !target.software ? "workgroup" : hasSubgroups(target) ? "subgroup" : "register";
+  const ordered = [
+    ...tiles.filter((t) => t.variant === first),
+    ...tiles.filter((t) => t.variant !== first),
+  ];
+  return only === undefined ? ordered : ordered.filter((t) => t.variant === only);
+}
