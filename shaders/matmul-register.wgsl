@@ -49,16 +49,18 @@ fn epilogue(batch: u32, m: u32, n: u32, value: vec4f) {
 fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) lane: u32) {
   let tile = w.y + w.z * GRID_Y;
   if (tile >= TILES) { return; }
+  // Zero, which no compiler can tell: loops from it are not unrolled.
+  let zero = tile / TILES;
   let batch = tile / TILES_M;
   let row = (tile % TILES_M) * ROWS;
   let n = (w.x * LANES + lane) * 4u;
   if (n >= N) { return; }
   var acc: array<vec4f, ROWS>;
-  for (var t = 0u; t < KO; t++) {
+  for (var t = zero; t < KO; t++) {
     var rows: array<vec4u, ROWS>;
     for (var i = 0u; i < ROWS; i++) { rows[i] = row_a(batch, row + i, t); }
     let columns = column_b(batch, n, t);
-    for (var k = 0u; k < KI; k += 4u) {
+    for (var k = zero; k < KI; k += 4u) {
       let y = load_b(columns, k);
       for (var i = 0u; i < ROWS; i++) {  // unroll
         let s = load_a(rows[i], k);

@@ -56,16 +56,18 @@ const ROWS: u32 = 4u * LANES;
 fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) lane: u32) {
   let tile = w.y + w.z * GRID_Y;
   if (tile >= TILES) { return; }
+  // Zero, which no compiler can tell: loops from it are not unrolled.
+  let zero = tile / TILES;
   let batch = tile / TILES_M;
   let column = select(lane % LANES, lane, TEAMS == 1u);
   let first = select(lane - column, 0u, TEAMS == 1u);  // known where there is one team
   let row = ((tile % TILES_M) * TEAMS + lane / LANES) * ROWS;
   let n = (w.x * LANES + column) * 4u;
   var acc: array<vec4f, ROWS>;
-  for (var t = 0u; t < KO; t++) {
+  for (var t = zero; t < KO; t++) {
     let rows = row_a(batch, row + column * 4u, t);
     let columns = column_b(batch, n, t);
-    for (var k = 0u; k < KI; k += 4u) {
+    for (var k = zero; k < KI; k += 4u) {
       let y = load_b(columns, k);
       let x = load_a(rows, k);
       for (var i = 0u; i < LANES; i++) {  // unroll

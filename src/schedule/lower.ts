@@ -21,6 +21,7 @@ import { broadcastInDim, mul, pad, reduceSum, reshape, transpose } from "../prim
 import { type ContractParams, contractionDims, fitsTemplate, matrixSizes } from "./contraction.js";
 import { Defs } from "./defs.js";
 import { pointOf } from "./kernel.js";
+import { splitProduct } from "./split-product.js";
 import { type Target, wantedThreads } from "./target.js";
 import { viewOf } from "./walk.js";
 
@@ -167,6 +168,15 @@ const thinContractions =
     return [productAndSum(inputs, params)];
   };
 
+const splitProducts =
+  (target: Target): Rule =>
+  (eqn, inputs) => {
+    if (eqn.prim.kind !== "contract") return undefined;
+    const [a, b] = inputs as [Atom, Atom];
+    const split = splitProduct(eqn.prim, a, b, eqn.params as ContractParams, target);
+    return split && [split];
+  };
+
 /**
  * A product whose only use is its own transpose is computed the other way round, so that what follows
  * (the update of a weight by its gradient) finds the elements in its own order.
@@ -285,6 +295,7 @@ export function lower(graph: Graph, lits: readonly Lit[], target: Target): Defs 
   g = rewrite(liveOnly(g), wideViews(target));
   g = transposedProducts(g);
   g = rewrite(liveOnly(g), thinContractions(target));
+  g = rewrite(g, splitProducts(target));
   g = rewrite(g, splitReductions(target));
   const whole = new Defs(g, graph.inputs.length);
   const outputs = g.outputs.map((x) => sameElements(whole, x));

@@ -33,6 +33,9 @@ const plus = (x: string, name: string, by: number): string =>
   by === 0 ? x : by === 1 ? `${x} + ${name}` : `${x} + ${name} * ${u32(by)}`;
 const plusConstant = (x: string, by: number): string => (by === 0 ? x : `${x} + ${u32(by)}`);
 
+/** All of them, without a branch. */
+const both = (conditions: readonly string[]): string => conditions.join(" & ");
+
 /** `e` some steps along: a variable that has steps is known to be a multiple of four. */
 const moved = (e: Idx, by: Readonly<Record<string, number>>): Idx =>
   idxSubstitute(e, (name) => {
@@ -139,7 +142,7 @@ export class OperandLoads {
   #start = (e: Idx): Idx => idxSub(e, idxScale(idxVar("k", this.#inner), stepOf(e, "k") ?? 0));
 
   #test(value: string, { lo, hi }: Guard): string {
-    return `${plusConstant(value, -lo)} < ${u32(hi - lo)}`;
+    return `(${plusConstant(value, -lo)} < ${u32(hi - lo)})`;
   }
 
   #load(width: 1 | 4, at: string): string {
@@ -201,7 +204,7 @@ export class OperandLoads {
   /** `text`, or zero where the shared guards or the end of the depth say so. */
   #guarded(width: 1 | 4, text: string, depth: number, vectors: Vectors): string {
     const k = depth === 0 ? "k" : `(k + ${depth}u)`;
-    const conditions = this.#guards.length > this.#running()!.length ? ["at.y != 0u"] : [];
+    const conditions = this.#guards.length > this.#running()!.length ? ["(at.y != 0u)"] : [];
     this.#running()!.forEach(({ guard, step }, i) => {
       conditions.push(
         this.#test(plus(`at.${"zw"[i]}`, k, step), { ...guard, lo: 0, hi: guard.hi - guard.lo }),
@@ -224,13 +227,13 @@ export class OperandLoads {
       const end = this.#mayEnd(3)
         ? `vec4u(k) + vec4u(0u, 1u, 2u, 3u) < vec4u(${u32(this.#inner)})`
         : undefined;
-      const one = all.length > 0 ? all.join(" && ") : undefined;
+      const one = all.length > 0 ? both(all) : undefined;
       if (end === undefined && one === undefined) return text;
       if (end === undefined) return `select(${zero}, ${text}, ${one})`;
       return `select(${zero}, ${text}, ${one === undefined ? end : `(${end}) & vec4<bool>(${one})`})`;
     }
-    if (this.#mayEnd(depth)) all.push(`k + ${depth}u < ${u32(this.#inner)}`);
-    return all.length === 0 ? text : `select(${zero}, ${text}, ${all.join(" && ")})`;
+    if (this.#mayEnd(depth)) all.push(`(k + ${depth}u < ${u32(this.#inner)})`);
+    return all.length === 0 ? text : `select(${zero}, ${text}, ${both(all)})`;
   }
 
   /** Can a depth of `k + depth` be beyond the end, where k goes by the template's steps? */
@@ -247,7 +250,7 @@ export class OperandLoads {
     const at = composer.index(vectors === null ? flat : quarterOf(flat));
     const running = this.#running()!;
     const fixed = this.#guards.filter((g) => !running.some((r) => r.guard === g));
-    const there = fixed.map((g) => this.#test(composer.index(start(g.value)), g)).join(" && ");
+    const there = fixed.map((g) => this.#test(composer.index(start(g.value)), g)).join(" & ");
     const rest = four
       .slice(0, 2)
       .map((i) => running[i])

@@ -9,12 +9,25 @@ describe("embedded shaders", () => {
   });
 
   it("functions are replaced whole and alone", () => {
-    const t = template("matmul-register");
+    const t = template("matmul-workgroup");
     const text = instantiate(t, { epilogue: "fn epilogue() { /* mine */ }" });
     expect(text).toContain("/* mine */");
     expect(text).not.toContain("c[((batch * M + m) * N + n) / 4u] = value;");
     expect(text).toContain("fn load_a(");
     expect(instantiate(t, {})).toBe(t.lines.join("\n"));
     expect(() => instantiate(t, { nothing: "" })).toThrow("has no function nothing");
+  });
+
+  it("marked loops are written out, and constants have the given values", () => {
+    const t = template("matmul-register");
+    const text = instantiate(t, {}, { ROWS: 3, LANES: 8 });
+    expect(text).toContain("const ROWS: u32 = 3u;");
+    expect(text).not.toContain("// unroll");
+    expect(text.match(/const i = \d+u;/g)).toEqual([
+      "const i = 0u;",
+      "const i = 1u;",
+      "const i = 2u;",
+    ]);
+    expect(() => instantiate(t, {}, { NONE: 1 })).toThrow("has no constant NONE");
   });
 });
