@@ -13,6 +13,14 @@ export {
   vjp,
 } from "./api/autodiff.js";
 export {
+  type CheckpointOptions,
+  type CheckpointPolicy,
+  checkpoint,
+  checkpointName,
+  checkpointPolicies,
+  remat,
+} from "./api/checkpoint.js";
+export {
   type AllGatherOptions,
   type AxisName,
   allGather,

@@ -226,6 +226,18 @@ export interface Primitive<P extends object = object> {
   /** kind structured: how it runs on the device. */
   control?(params: P): Control;
 
+  /** The output is the operand under a name (checkpointName). */
+  readonly renames?: boolean;
+
+  /** A sum of products, as contractions are, though by a `lower` rule (convolutions). */
+  readonly product?: boolean;
+
+  /**
+   * kind view: the output is the first operand; what is computed from it runs after the other operands,
+   * and no pass looks through it (optimizationBarrier).
+   */
+  readonly ordersBy?: boolean;
+
   /**
    * Stands for its `lower` rule and differs from it only in how it is differentiated (custom rules):
    * final graphs have what it stands for in its place.

@@ -106,6 +106,7 @@ function packed(x: NdArray, axes: ConvAxes): { data: NdArray["data"]; sizes: num
 export const convP: Primitive<ConvParams> = {
   name: "conv",
   kind: "opaque",
+  product: true,
   aval([a, w], params) {
     const { lhs, rhs, out, dims } = params;
     requireDtype("conv", a!, numeric);

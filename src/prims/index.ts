@@ -12,6 +12,7 @@ import { takeWindowP, windowMaxP, windowMinP } from "./window-extrema.js";
 import { shearWindowsP, windowsP } from "./windows.js";
 
 export { argmax, argmin } from "./argreduce.js";
+export { checkpointName } from "./checkpoint-name.js";
 export {
   allGather,
   allToAll,

@@ -2,7 +2,7 @@
 import { sizeOf } from "../core/aval.js";
 import type { Eqn, Var } from "../ir/graph.js";
 import { type Idx, idxFlatten, idxUnflatten, idxVar } from "../ir/index-expr.js";
-import { operandIndex } from "./contraction.js";
+import { operandIndex, sourceOf } from "./contraction.js";
 import type { Defs } from "./defs.js";
 import { loopVar, operandAt, pointOf, reduction, sizesOf } from "./kernel.js";
 import { type Algebra, loadedAtom, namesIn, Walker } from "./walk.js";
@@ -16,7 +16,10 @@ export interface Storage {
 }
 
 export interface Analysis {
-  /** Stored variables read, with the keys of the flat positions they are read at. */
+  /**
+   * Stored variables read, with the keys of the flat positions they are read at: no position for those
+   * that only have to be there before.
+   */
   readonly reads: Map<Var, Set<string>>;
   /** Elementwise equations evaluated within, with the keys of the indices. */
   readonly inline: Map<Eqn, Set<string>>;
@@ -89,6 +92,14 @@ export class Analyser {
         then();
         otherwise();
         return true;
+      },
+      ordered: (eqn) => {
+        for (const x of eqn.inputs.slice(1)) {
+          // A read at no position: an order, and nothing to bind.
+          const from = sourceOf(defs, x, (v) => storage.isStored(v));
+          if (!from || defs.inputIndex(from) !== undefined || result.reads.has(from)) continue;
+          result.reads.set(from, new Set());
+        }
       },
       once: (eqn, index, make) => {
         const at = index.map((e) => e.key).join(";");

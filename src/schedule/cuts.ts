@@ -121,6 +121,15 @@ export function chooseCuts(defs: Defs, hostScalars: ReadonlySet<number>, target:
         cuts.add(x as Var);
       }
     }
+    if (eqn.prim.ordersBy) {
+      // What is kept for later, and what that waits for, are values of their own.
+      for (const x of eqn.inputs) {
+        if (x instanceof Lit || cuts.isScalar(x)) continue;
+        if (sourceOf(defs, x, (v) => cuts.isStored(v))) continue;
+        const value = behindViews(defs, x);
+        if (value) cuts.add(value);
+      }
+    }
     const weight = eqn.inputs.reduce((sum, x) => sum + boundOf(x), 0);
     const own = kind === "elementwise" ? Math.max(1, (eqn.prim.cost ?? 1) / 4) : 0;
     const from = new Set(eqn.inputs.flatMap((x) => [...sourcesOf(x)]));

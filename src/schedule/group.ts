@@ -40,7 +40,7 @@ export function summarise(
   const eqns = new Set<Eqn>([...own].map((v) => defs.of(v)!.eqn));
   for (const eqn of result.inline.keys()) eqns.add(eqn);
   const at = (eqn: Eqn) => defs.of(eqn.outputs[0]!)!.at;
-  const read = [...result.reads.keys()].filter((v) => !own.has(v));
+  const read = [...result.reads].flatMap(([v, at]) => (own.has(v) || at.size === 0 ? [] : [v]));
   const total = (vars: readonly Var[]) => vars.reduce((sum, v) => sum + bytesOf(v), 0);
   return {
     flops: result.flops * g.size,

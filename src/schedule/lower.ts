@@ -114,7 +114,8 @@ const wideViews =
   (target: Target): Rule =>
   (eqn, inputs) => {
     const share = Math.max(2, target.maxStorageBuffers - 4);
-    if (eqn.prim.kind !== "view" || inputs.length <= share) return undefined;
+    const { kind, ordersBy } = eqn.prim;
+    if (kind !== "view" || ordersBy || inputs.length <= share) return undefined;
     const avals = inputs.map((x) => x.aval);
     const output = eqn.outputs[0]!.aval;
     const expression = (index: readonly Idx[]): ViewExpr =>

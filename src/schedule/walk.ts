@@ -27,6 +27,8 @@ export interface Algebra<T> {
   /** The position itself, as a number of the dtype of the view's output. */
   position(value: Idx, eqn: Eqn): T;
   within(e: ViewExpr & { kind: "within" }, then: () => T, otherwise: () => T, eqn: Eqn): T;
+  /** What is computed from this equation's output must come after its other operands. */
+  ordered?(eqn: Eqn): void;
   /** Values of an equation at an index: `make` them, or give those made before. */
   once(eqn: Eqn, index: readonly Idx[], make: () => readonly T[]): readonly T[];
 }
@@ -91,6 +93,7 @@ export class Walker<T> {
         eqn.inputs.map((x) => this.value(x, index)),
       );
     }
+    if (prim.ordersBy) this.#algebra.ordered?.(eqn);
     if (prim.kind === "view" && prim.view) return [this.#view(viewOf(this.defs, eqn, index), eqn)];
     throw new DawngradError(`internal: ${prim.name} (${prim.kind}) within an expression`);
   }

@@ -210,6 +210,10 @@ export const samples: Readonly<Record<string, () => Sample[]>> = {
       params: { dtype, shape: [3, 4], axis: 1 },
     })),
   stopGradient: () => views(S, {}),
+  optimizationBarrier: () => [
+    { inputs: [floats([2, 3])], params: {} },
+    { inputs: [floats([2, 3]), floats([2]), floats([])], params: {} },
+  ],
   gather: () => [
     { inputs: [floats(T), integers([5], -1, 4)], params: { axis: 1, batch: 0 } },
     { inputs: [floats(T), integers([2, 2], 0, 2, "uint32")], params: { axis: 1, batch: 1 } },
