@@ -5,60 +5,71 @@ import { DisposedError, ShapeError } from "../core/errors.js";
 import { currentGpu, type Gpu } from "../device/index.js";
 import { liveCount } from "./memory.js";
 
-/** A buffer of the pool, shared by the arrays that look at it. */
+/** A buffer of the pool, shared by the arrays that look at it or at parts of it. */
 export class Storage {
   readonly gpu: Gpu;
   readonly buffer: GPUBuffer;
   #count = 0;
+  /** How many arrays begin at an offset, where some do not begin at 0. */
+  #parts: Map<number, number> | undefined;
 
   constructor(gpu: Gpu, buffer: GPUBuffer) {
     this.gpu = gpu;
     this.buffer = buffer;
   }
 
-  get shared(): boolean {
-    return this.#count > 1;
+  /** Arrays that look at it. */
+  get viewers(): number {
+    return this.#count;
   }
 
-  retain(): void {
+  /** Arrays that begin at this offset (arrays at different offsets never overlap). */
+  viewersAt(offset: number): number {
+    return this.#parts ? (this.#parts.get(offset) ?? 0) : offset === 0 ? this.#count : 0;
+  }
+
+  retain(offset: number): void {
+    if (offset !== 0) this.#parts ??= new Map([[0, this.#count]]);
+    this.#parts?.set(offset, (this.#parts.get(offset) ?? 0) + 1);
     this.#count += 1;
   }
 
-  release(): void {
+  release(offset: number): void {
+    this.#parts?.set(offset, this.#parts.get(offset)! - 1);
     this.#count -= 1;
     if (this.#count === 0 && !this.gpu.lost) this.gpu.pool.release(this.buffer);
-  }
-
-  /** Hand the buffer over to another owner; whoever held it holds nothing. */
-  surrender(): GPUBuffer {
-    this.#count = 0;
-    return this.buffer;
   }
 }
 
 type State = { readonly kind: "live" | "disposed" } | { readonly kind: "donated"; to: string };
 
+const live: State = { kind: "live" };
+
 // A backstop for arrays that are dropped without dispose(): runs some time after they became garbage.
-const collected = new FinalizationRegistry<{ storage: Storage; gpu: Gpu }>(({ storage, gpu }) => {
-  liveCount(gpu).count -= 1;
-  storage.release();
-});
+const collected = new FinalizationRegistry<{ storage: Storage; offset: number }>(
+  ({ storage, offset }) => {
+    liveCount(storage.gpu).count -= 1;
+    storage.release(offset);
+  },
+);
 
 /** Bytes of an array's elements in memory, in whole vectors: kernels may write the last in full. */
 export const storageBytes = (a: Aval): number => Math.ceil((sizeOf(a.shape) * itemSize) / 16) * 16;
 
 export class ConcreteArray {
   readonly aval: Aval;
-  readonly byteOffset = 0;
+  /** Where its elements begin in the buffer; results of one program may share a buffer. */
+  readonly byteOffset: number;
   readonly #storage: Storage;
-  #state: State = { kind: "live" };
+  #state: State = live;
 
-  constructor(a: Aval, storage: Storage) {
+  constructor(a: Aval, storage: Storage, byteOffset = 0) {
     this.aval = a;
+    this.byteOffset = byteOffset;
     this.#storage = storage;
-    storage.retain();
+    storage.retain(byteOffset);
     liveCount(storage.gpu).count += 1;
-    collected.register(this, { storage, gpu: storage.gpu }, this);
+    collected.register(this, { storage, offset: byteOffset }, this);
   }
 
   get state(): "live" | "disposed" | "donated" {
@@ -88,7 +99,7 @@ export class ConcreteArray {
     const storage = this.use(label);
     const { shape, dtype } = this.aval;
     const n = sizeOf(shape);
-    const bytes = await storage.gpu.readback(storage.buffer, 0, n * itemSize, label);
+    const bytes = await storage.gpu.readback(storage.buffer, this.byteOffset, n * itemSize, label);
     switch (dtype) {
       case "float32":
         return new Float32Array(bytes);
@@ -105,14 +116,14 @@ export class ConcreteArray {
   dispose(): void {
     if (this.#state.kind !== "live") return;
     this.#leave({ kind: "disposed" });
-    this.#storage.release();
+    this.#storage.release(this.byteOffset);
   }
 
-  /** The program `to` takes the array over; the caller decides what becomes of the storage. */
-  donate(to: string): Storage {
+  /** The program `to` takes the array over; results that lie in its storage keep that alive. */
+  donate(to: string): void {
     const storage = this.use(to);
     this.#leave({ kind: "donated", to });
-    return storage;
+    storage.release(this.byteOffset);
   }
 
   #leave(state: State): void {

@@ -4,7 +4,8 @@ import type { Graph } from "../ir/graph.js";
 import { graphKey } from "../ir/print.js";
 import { type ScheduleOptions, schedule, type Target } from "../schedule/index.js";
 import type { EmitOptions } from "../wgsl/index.js";
-import { Executable, type Program } from "./program.js";
+import { Executable } from "./executable.js";
+import type { Program } from "./program.js";
 
 export interface CompileOptions extends ScheduleOptions {
   /** Fix choices that the compiler otherwise makes (for tests). */
@@ -44,7 +45,7 @@ export function compile(graph: Graph, options: CompileOptions): Program {
   );
   let executable = cache.get(key);
   if (executable) cache.delete(key);
-  else executable = new Executable(gpu, schedule(graph, options, targetOf(gpu)), emit ?? {});
+  else executable = new Executable(gpu, () => schedule(graph, options, targetOf(gpu)), emit ?? {});
   cache.set(key, executable);
   if (cache.size > capacity) cache.delete(cache.keys().next().value!);
   const kept = executable;

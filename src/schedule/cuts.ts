@@ -8,6 +8,7 @@ import { Lit, Var } from "../ir/graph.js";
 import { type Analysis, analyse, type Storage } from "./analyse.js";
 import { sourceOf } from "./contraction.js";
 import type { Defs } from "./defs.js";
+import type { Homes } from "./homes.js";
 import type { Target } from "./target.js";
 
 /** Most operations that one expression may grow to. */
@@ -58,21 +59,14 @@ function behindViews(defs: Defs, x: Atom): Var | undefined {
   return undefined;
 }
 
-/** Buffers that an expression needs bound: inputs and results each, intermediates together. */
-export function buffersOf(reads: Iterable<Var>, defs: Defs, returned: ReadonlySet<Var>): number {
-  let own = 0;
-  let shared = 0;
-  for (const v of reads) {
-    if (defs.inputIndex(v) !== undefined || returned.has(v)) own += 1;
-    else shared = 1;
-  }
-  return own + shared;
-}
-
-export function chooseCuts(defs: Defs, hostScalars: ReadonlySet<number>, target: Target): Cuts {
+export function chooseCuts(
+  defs: Defs,
+  hostScalars: ReadonlySet<number>,
+  homes: Homes,
+  target: Target,
+): Cuts {
   const cuts = new Cuts(defs, hostScalars);
   for (const v of defs.returned()) if (!cuts.isScalar(v)) cuts.add(v);
-  const returned = defs.returned();
   // A bound on the weight of each variable's expression, so that few are walked exactly.
   const bound = new Map<Var, number>();
   const boundOf = (x: Atom): number =>
@@ -84,7 +78,7 @@ export function chooseCuts(defs: Defs, hostScalars: ReadonlySet<number>, target:
     x instanceof Lit || cuts.isScalar(x) ? [] : cuts.isStored(x) ? [x] : (sources.get(x) ?? []);
 
   const tooMuch = (a: Analysis): boolean =>
-    a.weight > budget || buffersOf(a.reads.keys(), defs, returned) > target.maxStorageBuffers - 2;
+    a.weight > budget || homes.count(a.reads.keys()) > target.maxStorageBuffers - 2;
 
   const split = (eqn: Eqn, v: Var): void => {
     for (let a = analyse(defs, cuts, v); tooMuch(a); a = analyse(defs, cuts, v)) {
@@ -133,7 +127,7 @@ export function chooseCuts(defs: Defs, hostScalars: ReadonlySet<number>, target:
     const weight = eqn.inputs.reduce((sum, x) => sum + boundOf(x), 0);
     const own = kind === "elementwise" ? Math.max(1, (eqn.prim.cost ?? 1) / 4) : 0;
     const from = new Set(eqn.inputs.flatMap((x) => [...sourcesOf(x)]));
-    const wide = buffersOf(from, defs, returned) > target.maxStorageBuffers - 2;
+    const wide = homes.count(from) > target.maxStorageBuffers - 2;
     for (const v of eqn.outputs) {
       bound.set(v, weight + own);
       sources.set(v, from);

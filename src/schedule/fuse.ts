@@ -7,10 +7,11 @@ import { sizeOf } from "../core/aval.js";
 import type { Eqn, Var } from "../ir/graph.js";
 import { idxFlatten, idxUnflatten } from "../ir/index-expr.js";
 import { Analyser, analyse } from "./analyse.js";
-import { buffersOf, type Cuts } from "./cuts.js";
+import type { Cuts } from "./cuts.js";
 import type { Defs } from "./defs.js";
 import { Dependence, varsOf } from "./dependence.js";
 import { Heap } from "./heap.js";
+import type { Homes } from "./homes.js";
 import { type Kernel, loopVar, operandAt, pointOf, reduction, sizesOf } from "./kernel.js";
 import type { Target } from "./target.js";
 
@@ -44,12 +45,15 @@ function union(...maps: ReadonlyMap<Var, ReadonlySet<string>>[]): Reads {
 
 /** Terms of an inner loop up to which merging always pays: the loop replaces few threads. */
 const shortLoop = 64;
+/** Reductions in one kernel: the sums of many arrays do better side by side than in one thread. */
+const maxReductions = 8;
 /** Points that are enough threads for longer inner loops. */
 const manyPoints = 1024;
 
 export class Fusion {
   readonly #defs: Defs;
   readonly #cuts: Cuts;
+  readonly #homes: Homes;
   readonly #target: Target;
   readonly #returned: ReadonlySet<Var>;
   readonly #graph: Dependence;
@@ -65,9 +69,10 @@ export class Fusion {
   /** The birth up to which every later group has been tried as a group's sibling. */
   readonly #paired = new Map<Group, number>();
 
-  constructor(defs: Defs, cuts: Cuts, target: Target) {
+  constructor(defs: Defs, cuts: Cuts, homes: Homes, target: Target) {
     this.#defs = defs;
     this.#cuts = cuts;
+    this.#homes = homes;
     this.#target = target;
     this.#returned = defs.returned();
     this.#unpaired = new Heap((g) => this.#born.get(g)!);
@@ -118,9 +123,11 @@ export class Fusion {
 
   #fits(g: Group): boolean {
     const bound = [...g.reads.keys(), ...varsOf(g)];
-    return (
-      buffersOf(new Set(bound), this.#defs, this.#returned) <= this.#target.maxStorageBuffers - 1
-    );
+    return this.#homes.count(bound) <= this.#target.maxStorageBuffers - 1;
+  }
+
+  #reductions(g: Group): number {
+    return g.vars.reduce((n, v) => n + (this.#isReduction(v) ? 1 : 0), 0);
   }
 
   #isReduction(v: Var): boolean {
@@ -143,6 +150,7 @@ export class Fusion {
     if (from.size !== to.size || to.kind === "contract") return undefined;
     if (to.inner && (from.inner || from.kind === "contract")) return undefined;
     if (from.kind === "contract" && to.vars.some((v) => this.#isReduction(v))) return undefined;
+    if (this.#reductions(from) + this.#reductions(to) > maxReductions) return undefined;
     if (!this.#aligned(to.reads, from)) return undefined;
     const merged: Group = {
       ...from,

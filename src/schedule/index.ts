@@ -4,8 +4,16 @@ export type { ContractParams, MatrixSizes } from "./contraction.js";
 export { Defs } from "./defs.js";
 export type { Group } from "./fuse.js";
 export { type GroupSummary, summarise } from "./group.js";
+export type { StateBlock } from "./homes.js";
 export type { ContractKernel, InnerLoop, Kernel, LoopKernel } from "./kernel.js";
-export type { Location, Plan, ResultSlot } from "./plan.js";
+export {
+  bufferKey,
+  bufferOf,
+  type Copy,
+  type Location,
+  type Plan,
+  type ResultSlot,
+} from "./plan.js";
 export {
   type Dispatch,
   type Output,

@@ -5,13 +5,22 @@
  */
 import { DawngradError } from "../core/errors.js";
 import type { Var } from "../ir/graph.js";
-import { buffersOf } from "./cuts.js";
 import type { Defs } from "./defs.js";
 import type { Group } from "./fuse.js";
+import type { Homes } from "./homes.js";
 import type { Target } from "./target.js";
 
-/** Segments in one shader: more would only make it slow to compile. */
-const maxSegments = 24;
+/** Different kernels in one shader: more would only make it slow to compile. */
+const maxDifferent = 16;
+/** Kernels in one shader that differ in numbers only: a row of a table each. */
+const maxSegments = 512;
+
+/** The same for kernels whose texts, as far as one can tell here, differ in numbers only. */
+function sortOf(g: Group, defs: Defs): string {
+  const read = [...g.reads.values()].map((keys) => [...keys].join(" ").replace(/\d+/g, ""));
+  const computed = varsOf(g).map((v) => defs.of(v)!.eqn.prim.name);
+  return [g.kind, ...computed, ...read.sort()].join("|");
+}
 
 const varsOf = (g: Group): Var[] => [...g.vars, ...(g.inner?.vars ?? [])];
 
@@ -19,6 +28,7 @@ const varsOf = (g: Group): Var[] => [...g.vars, ...(g.inner?.vars ?? [])];
 export function orderGroups(
   groups: readonly Group[],
   defs: Defs,
+  homes: Homes,
   target: Target,
   stored: ReadonlySet<Var>,
 ): Group[][] {
@@ -46,7 +56,7 @@ export function orderGroups(
       for (const v of g.reads.keys()) bound.add(v);
       for (const v of varsOf(g)) if (stored.has(v)) bound.add(v);
     }
-    return buffersOf(bound, defs, returned);
+    return homes.count(bound);
   };
   // What writes the program's results may wait: results written over donated inputs come after
   // the other readers of those inputs.
@@ -66,10 +76,14 @@ export function orderGroups(
     const urgent = ready.filter((g) => needed.has(g));
     const now = urgent.length > 0 ? urgent : ready;
     const batch: Group[] = [];
+    const sorts = new Set<string>();
     for (const g of now) {
+      const sort = sortOf(g, defs);
+      if (!sorts.has(sort) && sorts.size >= maxDifferent) continue;
       if (batch.length > 0 && buffers([...batch, g]) > target.maxStorageBuffers) continue;
       if (batch.length >= maxSegments) break;
       batch.push(g);
+      sorts.add(sort);
     }
     finish(batch);
   }

@@ -5,11 +5,13 @@
 import type { Var } from "../ir/graph.js";
 import type { Defs } from "./defs.js";
 import type { Group } from "./fuse.js";
+import type { Homes, StateBlock } from "./homes.js";
 import { bytesOf, pointOf } from "./kernel.js";
 import type { Target } from "./target.js";
 
 export type Location =
   | { readonly kind: "input"; readonly index: number }
+  | { readonly kind: "state"; readonly block: number; readonly offset: number }
   | { readonly kind: "result"; readonly slot: number }
   | { readonly kind: "arena"; readonly chunk: number; readonly offset: number };
 
@@ -21,12 +23,49 @@ export interface ResultSlot {
   readonly donor: number | undefined;
 }
 
+/** A copy between two buffers, before the first kernel or after the last. */
+export interface Copy {
+  readonly from: Location;
+  readonly to: Location;
+  readonly bytes: number;
+}
+
 export interface Plan {
+  /** Where kernels find and leave each variable. */
   readonly locations: ReadonlyMap<Var, Location>;
+  /** Where the caller finds each result. */
+  readonly returned: ReadonlyMap<Var, Location>;
   readonly results: readonly ResultSlot[];
+  readonly state: readonly StateBlock[];
+  readonly before: readonly Copy[];
+  readonly after: readonly Copy[];
   /** Bytes of each chunk of the arena. */
   readonly arena: readonly number[];
 }
+
+/** The name of the buffer that a location is in. */
+export function bufferOf(plan: Pick<Plan, "results">, at: Location): string {
+  switch (at.kind) {
+    case "input":
+      return bufferKey.input(at.index);
+    case "state":
+      return bufferKey.state(at.block);
+    case "arena":
+      return bufferKey.arena(at.chunk);
+    case "result": {
+      const { donor } = plan.results[at.slot]!;
+      return donor === undefined ? bufferKey.result(at.slot) : bufferKey.input(donor);
+    }
+  }
+}
+
+/** Keys of buffers, as bindings name them. */
+export const bufferKey = {
+  input: (index: number): string => `input ${index}`,
+  state: (block: number): string => `state ${block}`,
+  result: (slot: number): string => `result ${slot}`,
+  arena: (chunk: number): string => `arena ${chunk}`,
+};
 
 const alignment = 64;
 const roundUp = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
@@ -77,82 +116,129 @@ function readsOnlyOwnPoint(g: Group, input: Var): boolean {
   return !keys || (keys.size === 1 && keys.has(pointOf(g.size).key));
 }
 
+/** When each variable is written and last read, counted in dispatches. */
+class Times {
+  readonly writtenAt = new Map<Var, number>();
+  readonly lastRead = new Map<Var, number>();
+  readonly writer = new Map<Var, Group>();
+  readonly #dispatches: readonly (readonly Group[])[];
+
+  constructor(dispatches: readonly (readonly Group[])[]) {
+    this.#dispatches = dispatches;
+    dispatches.forEach((groups, at) => {
+      for (const g of groups) {
+        for (const v of [...g.vars, ...(g.inner?.vars ?? [])]) {
+          this.writtenAt.set(v, at);
+          this.writer.set(v, g);
+        }
+        for (const v of g.reads.keys()) this.lastRead.set(v, at);
+      }
+    });
+  }
+
+  /** May the result be written over the input's elements? */
+  inPlace(out: Var, input: Var): boolean {
+    const at = this.writtenAt.get(out)!;
+    const read = this.lastRead.get(input) ?? -1;
+    if (read !== at) return read < at;
+    return this.#dispatches[at]!.every((g) => {
+      if (!g.reads.has(input)) return true;
+      return g === this.writer.get(out) && g.vars.includes(out) && readsOnlyOwnPoint(g, input);
+    });
+  }
+}
+
 export function planBuffers(
   dispatches: readonly (readonly Group[])[],
   defs: Defs,
+  homes: Homes,
   stored: ReadonlySet<Var>,
   donated: readonly boolean[],
   aliased: ReadonlySet<Var>,
   target: Target,
 ): Plan {
+  const { inputs } = defs.graph;
   const locations = new Map<Var, Location>();
-  defs.graph.inputs.forEach((v, index) => {
-    locations.set(v, { kind: "input", index });
+  inputs.forEach((v, index) => {
+    if (!homes.gathered.has(index)) locations.set(v, { kind: "input", index });
   });
-  const writtenAt = new Map<Var, number>();
-  const lastRead = new Map<Var, number>();
-  const writer = new Map<Var, Group>();
-  dispatches.forEach((groups, at) => {
-    for (const g of groups) {
-      for (const v of [...g.vars, ...(g.inner?.vars ?? [])]) {
-        writtenAt.set(v, at);
-        writer.set(v, g);
-      }
-      for (const v of g.reads.keys()) lastRead.set(v, at);
+  homes.blocks.forEach(({ members }, block) => {
+    for (const { input, offset } of members) {
+      locations.set(inputs[input]!, { kind: "state", block, offset });
     }
   });
+  const times = new Times(dispatches);
+  const { writtenAt, lastRead, writer } = times;
 
-  const returned = [...defs.returned()].filter((v) => writtenAt.has(v));
+  const results: ResultSlot[] = [];
+  const returned = new Map<Var, Location>();
+  // Results that lie in the arena until the last kernel has run.
+  const staged = new Set<Var>();
+  const written = [...defs.returned()].filter((v) => writtenAt.has(v));
+  for (const v of written) {
+    const donor = homes.donors.get(v);
+    if (donor === undefined) continue;
+    returned.set(v, locations.get(inputs[donor]!)!);
+    if (!times.inPlace(v, inputs[donor]!)) staged.add(v);
+  }
+
+  const inBlocks = new Set(homes.donors.values());
   const taken = new Set<number>();
-  /** May the result be written over the input's elements? */
-  const inPlace = (out: Var, index: number): boolean => {
-    const input = defs.graph.inputs[index]!;
-    const at = writtenAt.get(out)!;
-    const read = lastRead.get(input) ?? -1;
-    if (read > at) return false;
-    if (read < at) return true;
-    return dispatches[at]!.every((g) => {
-      if (!g.reads.has(input)) return true;
-      return g === writer.get(out) && g.vars.includes(out) && readsOnlyOwnPoint(g, input);
-    });
-  };
   const donorFor = (out: Var): number | undefined => {
+    if (homes.scattered.has(out)) return undefined;
     const g = writer.get(out)!;
-    const candidates = defs.graph.inputs
+    const candidates = inputs
       .map((_, i) => i)
       .filter((i) => {
-        const v = defs.graph.inputs[i]!;
+        const v = inputs[i]!;
         return (
           donated[i] === true &&
           !taken.has(i) &&
+          !inBlocks.has(i) &&
+          !homes.gathered.has(i) &&
           !aliased.has(v) &&
           v.aval.dtype === out.aval.dtype &&
           bytesOf(v) === bytesOf(out) &&
-          inPlace(out, i)
+          times.inPlace(out, v)
         );
       });
     // The input that the result is an update of, if there is one.
-    return candidates.find((i) => g.reads.has(defs.graph.inputs[i]!)) ?? candidates[0];
+    return candidates.find((i) => g.reads.has(inputs[i]!)) ?? candidates[0];
   };
-  const results: ResultSlot[] = [];
   // Results that update an input choose first.
   const updates = (v: Var) =>
-    defs.graph.inputs.some((x, i) => donated[i] && writer.get(v)!.reads.has(x)) ? 0 : 1;
-  for (const v of [...returned].sort((a, b) => updates(a) - updates(b))) {
+    inputs.some((x, i) => donated[i] && writer.get(v)!.reads.has(x)) ? 0 : 1;
+  const free = written.filter((v) => !returned.has(v));
+  for (const v of free.sort((a, b) => updates(a) - updates(b))) {
     const donor = donorFor(v);
     if (donor !== undefined) taken.add(donor);
-    locations.set(v, { kind: "result", slot: results.length });
+    returned.set(v, { kind: "result", slot: results.length });
     results.push({ bytes: bytesOf(v), variable: v, donor });
+    if (homes.scattered.has(v)) staged.add(v);
   }
+  for (const [v, at] of returned) if (!staged.has(v)) locations.set(v, at);
 
   const lives: Life[] = [];
+  const live = (v: Var, first: number, last: number) =>
+    lives.push({ variable: v, first, last: Math.max(first, last), bytes: roundUp(bytesOf(v)) });
+  for (const i of homes.gathered) {
+    const last = lastRead.get(inputs[i]!);
+    if (last !== undefined) live(inputs[i]!, -1, last);
+  }
   for (const v of stored) {
     if (locations.has(v) || !writtenAt.has(v)) continue;
-    const first = writtenAt.get(v)!;
-    const last = Math.max(first, lastRead.get(v) ?? first);
-    lives.push({ variable: v, first, last, bytes: roundUp(bytesOf(v)) });
+    const end = staged.has(v) ? dispatches.length : (lastRead.get(v) ?? 0);
+    live(v, writtenAt.get(v)!, end);
   }
   const { placed, sizes } = place(lives, target.maxBindingBytes);
   for (const [v, [chunk, offset]] of placed) locations.set(v, { kind: "arena", chunk, offset });
-  return { locations, results, arena: sizes };
+  const before = [...homes.gathered].flatMap((index): Copy[] => {
+    const v = inputs[index]!;
+    const to = locations.get(v);
+    return to ? [{ from: { kind: "input", index }, to, bytes: bytesOf(v) }] : [];
+  });
+  const after = [...staged].map(
+    (v): Copy => ({ from: locations.get(v)!, to: returned.get(v)!, bytes: bytesOf(v) }),
+  );
+  return { locations, returned, results, state: homes.blocks, before, after, arena: sizes };
 }

@@ -2,21 +2,24 @@
 
 import { type Aval, showAval, sizeOf } from "../core/aval.js";
 import { DeviceError } from "../core/errors.js";
-import { type Graph, Lit, type Var } from "../ir/graph.js";
+import { type Graph, Lit, Var } from "../ir/graph.js";
 import { graphLits } from "../ir/print.js";
 import { type Cuts, chooseCuts } from "./cuts.js";
 import type { Defs } from "./defs.js";
 import { Fusion, type Group } from "./fuse.js";
+import { Homes } from "./homes.js";
 import { bytesOf, type Kernel } from "./kernel.js";
 import { lower } from "./lower.js";
 import { orderGroups } from "./order.js";
-import { type Plan, planBuffers } from "./plan.js";
+import { bufferOf, type Location, type Plan, planBuffers } from "./plan.js";
 import { worthStoring } from "./recompute.js";
 import type { Target } from "./target.js";
 
 /** Where a program's output comes from. */
 export type Output =
-  | { readonly kind: "stored"; readonly variable: Var }
+  | { readonly kind: "stored"; readonly variable: Var; readonly at: Location }
+  /** An array that the program was given. */
+  | { readonly kind: "input"; readonly input: number }
   | { readonly kind: "scalar"; readonly input: number }
   | { readonly kind: "constant"; readonly value: number }
   | { readonly kind: "empty" };
@@ -46,36 +49,63 @@ export interface ScheduleOptions {
 export function schedule(graph: Graph, options: ScheduleOptions, target: Target): Schedule {
   const defs = lower(graph, graphLits(graph), target);
   const hostScalars = new Set((options.hostScalars ?? []).flatMap((is, i) => (is ? [i] : [])));
-  const cuts = chooseCuts(defs, hostScalars, target);
-  let fusion = new Fusion(defs, cuts, target);
+  const homes = new Homes(defs, options.donated, hostScalars, target);
+  const cuts = chooseCuts(defs, hostScalars, homes, target);
+  let fusion = new Fusion(defs, cuts, homes, target);
   fusion.run();
   for (let round = 0; round < 4; round++) {
     const more = worthStoring(fusion, defs, cuts);
     if (more.length === 0) break;
     for (const v of more) cuts.add(v);
-    fusion = new Fusion(defs, cuts, target);
+    fusion = new Fusion(defs, cuts, homes, target);
     fusion.run();
   }
   const stored = fusion.stored();
   checkSizes(options.name, [...stored, ...defs.graph.inputs.slice(0, defs.inputCount)], target);
-  const order = orderGroups(fusion.groups(), defs, target, stored);
+  const order = orderGroups(fusion.groups(), defs, homes, target, stored);
+  const aliased = new Set(
+    defs.graph.outputs.filter((v): v is Var => v instanceof Var && !defs.of(v)),
+  );
+  const plan = planBuffers(order, defs, homes, stored, options.donated, aliased, target);
   const outputs = graph.outputs.map((x, i): Schedule["outputs"][number] => {
     const from = defs.graph.outputs[i]!;
     const { aval } = x;
     if (from instanceof Lit) return { kind: "constant", value: from.value, aval };
     if (sizeOf(aval.shape) === 0) return { kind: "empty", aval };
     if (cuts.isScalar(from)) return { kind: "scalar", input: defs.inputIndex(from)!, aval };
-    return { kind: "stored", variable: from, aval };
+    if (!defs.of(from)) return { kind: "input", input: defs.inputIndex(from)!, aval };
+    return { kind: "stored", variable: from, at: plan.returned.get(from)!, aval };
   });
-  const aliased = new Set(
-    defs.graph.inputs.filter((v) => outputs.some((o) => o.kind === "stored" && o.variable === v)),
-  );
-  const plan = planBuffers(order, defs, stored, options.donated, aliased, target);
-  const dispatches = order.map((groups) => ({
-    groups,
-    kernels: groups.map((g) => fusion.kernel(g, stored)),
-  }));
+  const dispatches = order
+    .flatMap((groups) => splitByBuffers(groups, plan, stored, target))
+    .map((groups) => ({ groups, kernels: groups.map((g) => fusion.kernel(g, stored)) }));
   return { name: options.name, defs, cuts, dispatches, plan, outputs, target };
+}
+
+/** The groups of a dispatch as several, where the chunks of the arena are more than it can bind. */
+function splitByBuffers(
+  groups: readonly Group[],
+  plan: Plan,
+  stored: ReadonlySet<Var>,
+  target: Target,
+): Group[][] {
+  const out: { groups: Group[]; buffers: Set<string> }[] = [];
+  for (const g of groups) {
+    const own = [...g.vars, ...(g.inner?.vars ?? [])].filter((v) => stored.has(v));
+    const needs = new Set<string>();
+    for (const v of [...g.reads.keys(), ...own]) {
+      const at = plan.locations.get(v);
+      if (at) needs.add(bufferOf(plan, at));
+    }
+    const last = out.at(-1);
+    const both = new Set([...(last?.buffers ?? []), ...needs]);
+    if (!last || both.size > target.maxStorageBuffers) out.push({ groups: [g], buffers: needs });
+    else {
+      last.groups.push(g);
+      for (const key of needs) last.buffers.add(key);
+    }
+  }
+  return out.map((d) => d.groups);
 }
 
 function checkSizes(name: string, vars: readonly Var[], target: Target): void {

@@ -2,6 +2,7 @@
 import { DawngradError } from "../core/errors.js";
 import type { Var } from "../ir/graph.js";
 import type { ContractKernel, LoopKernel } from "../schedule/kernel.js";
+import { bufferOf } from "../schedule/plan.js";
 import type { Dispatch, Schedule } from "../schedule/schedule.js";
 import { emitContract } from "./contract.js";
 import { type ContractVariant, tilesFor } from "./contract-tiles.js";
@@ -16,6 +17,7 @@ import {
   workgroupSize,
 } from "./loop.js";
 import { type ModuleBinding, ModuleBuilder, type Place, type Word } from "./module.js";
+import { joinSegments } from "./segments.js";
 
 /** One compute dispatch, as WGSL and what to bind. */
 export interface Shader {
@@ -33,28 +35,11 @@ export interface EmitOptions {
   readonly lanes?: Lanes;
 }
 
-/** Keys of buffers, as bindings name them. */
-export const bufferKey = {
-  input: (index: number): string => `input ${index}`,
-  result: (slot: number): string => `result ${slot}`,
-  arena: (chunk: number): string => `arena ${chunk}`,
-};
-
 /** Where a variable lies, as a buffer and an element offset. */
 export function placeOf(s: Schedule, v: Var): Place {
   const at = s.plan.locations.get(v);
   if (!at) throw new DawngradError("internal: a variable has no place in memory");
-  switch (at.kind) {
-    case "input":
-      return { buffer: bufferKey.input(at.index), offset: 0 };
-    case "arena":
-      return { buffer: bufferKey.arena(at.chunk), offset: at.offset / 4 };
-    case "result": {
-      const { donor } = s.plan.results[at.slot]!;
-      const buffer = donor === undefined ? bufferKey.result(at.slot) : bufferKey.input(donor);
-      return { buffer, offset: 0 };
-    }
-  }
+  return { buffer: bufferOf(s.plan, at), offset: "offset" in at ? at.offset / 4 : 0 };
 }
 
 export function emitDispatch(s: Schedule, d: Dispatch, options: EmitOptions = {}): Shader {
@@ -82,7 +67,7 @@ function contractShader(k: ContractKernel, c: LoopContext, options: EmitOptions)
 /** The kernel with these lanes, where it can be written so. */
 function tryLanes(k: LoopKernel, c: LoopContext, lanes: Lanes): EmittedLoop | undefined {
   try {
-    return emitLoop(k, c, new ModuleBuilder(), lanes, "trial");
+    return emitLoop(k, c, new ModuleBuilder(), lanes);
   } catch (error) {
     if (error instanceof NotVectorised) return undefined;
     throw error;
@@ -108,21 +93,12 @@ function bestLanes(k: LoopKernel, c: LoopContext): Lanes {
 
 function loopShader(kernels: readonly LoopKernel[], c: LoopContext, options: EmitOptions): Shader {
   const module = new ModuleBuilder();
-  const texts: string[] = [];
-  const calls: string[] = [];
-  let total = 0;
-  kernels.forEach((k, i) => {
+  const emitted = kernels.map((k) => {
     const wanted = options.lanes;
     const possible = wanted && laneChoices(k, c.defs).includes(wanted) && tryLanes(k, c, wanted);
-    const lanes = possible ? wanted : bestLanes(k, c);
-    const e = emitLoop(k, c, module, lanes, `segment${i}`);
-    texts.push(e.text);
-    const from = total;
-    total += e.workgroups;
-    const local = from === 0 ? "group" : `group - ${from}u`;
-    const call = `segment${i}(${local}, local);`;
-    calls.push(i === kernels.length - 1 ? call : `if (group < ${total}u) { ${call} return; }`);
+    return emitLoop(k, c, module, possible ? wanted : bestLanes(k, c));
   });
+  const { functions, calls, workgroups: total } = joinSegments(emitted, module);
   const most = c.target.maxWorkgroups;
   const rows = Math.ceil(total / most);
   const columns = rows === 1 ? total : Math.ceil(total / rows);
@@ -137,7 +113,7 @@ function loopShader(kernels: readonly LoopKernel[], c: LoopContext, options: Emi
     "}",
   ];
   return {
-    wgsl: module.text([...texts, ...main].join("\n")),
+    wgsl: module.text([...functions, ...main].join("\n")),
     bindings: module.bindings,
     words: module.words,
     workgroups: [columns, rows, 1],

@@ -22,8 +22,8 @@ export interface LoopContext {
 }
 
 export interface EmittedLoop {
-  /** `fn NAME(group: u32, local: u32)` */
-  readonly text: string;
+  /** Statements for the workgroup `group` and its thread `local`. */
+  readonly body: string;
   readonly workgroups: number;
   readonly counts: AccessCounts;
 }
@@ -296,14 +296,14 @@ class LoopEmitter {
   }
 }
 
-/** Write a loop kernel as a function. */
+/** Write a loop kernel as the body of a function. */
 export function emitLoop(
   k: LoopKernel,
   c: LoopContext,
   module: ModuleBuilder,
   lanes: Lanes,
-  name: string,
 ): EmittedLoop {
+  module.startFunction();
   const emitter = new LoopEmitter(k, c, module, lanes);
   const body = emitter.emit();
   const steps = lanes === "points" ? Math.ceil(k.size / 4) : k.size;
@@ -327,8 +327,7 @@ export function emitLoop(
           ...body,
           "}",
         ];
-  const text = [`fn ${name}(group: u32, local: u32) {`, ...lines, "}"].join("\n");
-  return { text, workgroups, counts: emitter.composer.counts };
+  return { body: lines.join("\n"), workgroups, counts: emitter.composer.counts };
 }
 
 /** Memory accesses for one point: what the choices are compared by. */

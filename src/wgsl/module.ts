@@ -35,9 +35,14 @@ export class ModuleBuilder {
   readonly #helpers = new Map<string, string>();
   #counter = 0;
 
-  /** A new identifier. */
+  /** A new identifier within the function that is being written. */
   fresh(prefix: string): string {
     return `${prefix}${this.#counter++}`;
+  }
+
+  /** Another function begins: its identifiers are its own, so that equal functions have equal texts. */
+  startFunction(): void {
+    this.#counter = 0;
   }
 
   #buffer(key: string, dtype: DType): Bound {
@@ -83,9 +88,24 @@ export class ModuleBuilder {
       have = { index: this.#words.size, word };
       this.#words.set(key, have);
     }
-    const raw = `words[${have.index >> 2}].${"xyzw"[have.index & 3]}`;
+    const raw = this.wordAt(`${have.index}u`);
     if (dtype === "uint32") return raw;
     return dtype === "bool" ? `(${raw} != 0u)` : `bitcast<${storageType(dtype)}>(${raw})`;
+  }
+
+  /** The uniform word at an index (WGSL), as a u32. */
+  wordAt(index: string): string {
+    return `word(${index})`;
+  }
+
+  /** Numbers as uniform words of their own, one after the other. Returns the index of the first. */
+  table(numbers: readonly number[]): number {
+    const first = this.#words.size;
+    for (const bits of numbers) {
+      const index = this.#words.size;
+      this.#words.set(`t${index}`, { index, word: { kind: "fixed", bits } });
+    }
+    return first;
   }
 
   /** A scalar constant of any value. */
@@ -152,7 +172,10 @@ export class ModuleBuilder {
     let binding = 0;
     if (this.#words.size > 0) {
       const n = Math.ceil(this.#words.size / 4);
-      out.push(`@group(0) @binding(${binding++}) var<uniform> words: array<vec4<u32>, ${n}>;`);
+      out.push(
+        `@group(0) @binding(${binding++}) var<uniform> words: array<vec4<u32>, ${n}>;`,
+        "fn word(i: u32) -> u32 { return words[i >> 2u][i & 3u]; }",
+      );
     }
     for (const b of this.#bound.values()) {
       const [only] = b.types;

@@ -50,11 +50,15 @@ export function constantText(value: number, dtype: DType): string | null {
   }
 }
 
+const floats = new Float32Array(1);
+const words = new Uint32Array(floats.buffer);
+
 /** The 32 bits that stand for a value in memory. */
 export function wordOf(value: number, dtype: DType): number {
   switch (dtype) {
     case "float32":
-      return new Uint32Array(Float32Array.of(value).buffer)[0]!;
+      floats[0] = value;
+      return words[0]!;
     case "bool":
       return value !== 0 ? 1 : 0;
     default:

@@ -47,11 +47,11 @@ describe("expressions", () => {
   it("kernels of more buffers than the adapter binds are split", () => {
     const small = { ...target, maxStorageBuffers: 8 };
     const sum = graphOf(
-      Array.from({ length: 30 }, () => [16]),
+      Array.from({ length: 30 }, () => [20_000]),
       (...xs) => [xs.reduce((a: Atom, b) => P.add(a, b))],
     );
     const join = graphOf(
-      Array.from({ length: 30 }, () => [3]),
+      Array.from({ length: 30 }, () => [20_000]),
       (...xs) => [P.concatenate(xs, 0)],
     );
     for (const g of [sum, join]) {
