@@ -14,7 +14,7 @@ import { dce } from "../optimise/dce.js";
 import { optimizationBarrier } from "../prims/index.js";
 import { batchGraph, copyGraph, jvpGraph, splitGraph, transposeGraph } from "../transform/index.js";
 import { type CheckpointPolicy, saves } from "./checkpoint-policy.js";
-import { dependencies, pick, spread, toLanes } from "./common.js";
+import { dependencies, pick, runReference, spread, toLanes } from "./common.js";
 
 export interface CheckpointParams {
   readonly body: Graph;
@@ -32,7 +32,7 @@ export const checkpointP: Primitive<CheckpointParams> = {
   kind: "opaque",
   wrapper: true,
   aval: (_, { body }) => body.outputAvals,
-  ref: (inputs, { body }, _, run) => run!(body, inputs),
+  ref: (inputs, { body }, _, run = runReference) => run(body, inputs),
 
   lower(inputs, { body, late }) {
     if (!late) return inlineGraph(body, inputs);

@@ -13,7 +13,7 @@ import type { Atom, Graph } from "../ir/graph.js";
 import type { Primitive } from "../ir/primitive.js";
 import { reduceSum } from "../prims/index.js";
 import { zeros } from "../transform/index.js";
-import { pick, spread, toLanes } from "./common.js";
+import { pick, runReference, spread, toLanes } from "./common.js";
 import { refuseClosure } from "./custom-jvp.js";
 import { batchOutputs, type LateGraph, late } from "./late-graph.js";
 
@@ -33,7 +33,7 @@ export const customVjpP: Primitive<CustomVjpParams> = {
   kind: "opaque",
   wrapper: true,
   aval: (_, { call }) => call.outputAvals,
-  ref: (inputs, { call }, _, run) => run!(call, inputs),
+  ref: (inputs, { call }, _, run = runReference) => run(call, inputs),
   lower: (inputs, { call }) => inlineGraph(call, inputs),
   jvpJoint({ primals, tangents, params }) {
     const { label, call, args, forward, backward } = params;

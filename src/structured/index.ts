@@ -8,6 +8,8 @@ import { whileP } from "./while.js";
 export { type CheckpointParams, checkpointP } from "./checkpoint.js";
 export type { CheckpointPolicy } from "./checkpoint-policy.js";
 export { cond } from "./cond.js";
+export { type CustomJvpParams, customJvpP } from "./custom-jvp.js";
+export { type CustomVjpParams, customVjpP } from "./custom-vjp.js";
 export { scan } from "./scan.js";
 export type { ScanParams } from "./scan-params.js";
 export { type WhileParams, whileLoop } from "./while.js";

@@ -1,10 +1,14 @@
-/** Control flow in random programs: loops and branches whose bodies are random steps themselves. */
+/**
+ * Sub-graphs in random programs: loops, branches, checkpoints and custom rules whose bodies are random
+ * steps themselves.
+ */
 import { type Aval, type Shape, sizeOf } from "../core/aval.js";
-import { buildGraph, lit } from "../ir/builder.js";
+import { bind, buildGraph, lit } from "../ir/builder.js";
 import type { Atom, Graph } from "../ir/graph.js";
 import * as p from "../prims/index.js";
-import { cond, scan, whileLoop } from "../structured/index.js";
+import { checkpointP, cond, customJvpP, scan, whileLoop } from "../structured/index.js";
 import type { Scope, Step } from "./program.js";
+import { trueJvp } from "./true-rules.js";
 
 /** What the decoder of programs lends to bodies. */
 export interface Kit {
@@ -121,6 +125,26 @@ export function controlOperations(kit: Kit): Readonly<Record<string, Operation>>
         p.add(i!, lit(1, "int32")),
       ]);
       return whileLoop([x, lit(0, "int32"), ...consts], { cond: test, body: step, carry: 2 })[0]!;
+    },
+
+    checkpoint(s) {
+      const inputs = [s.float(), ...closed(s)];
+      const policy = (["nothing", "dots"] as const)[s.param % 2]!;
+      const inner = graphOf(avalsOf(inputs), (ins) => {
+        const y = body(ins, s.step, inputs[0]!.aval.shape, 2);
+        return [y, p.mul(p.sin(y), ins[0]!)];
+      });
+      const [a, b] = bind(checkpointP, inputs, { body: inner, policy });
+      return s.param % 3 === 2 ? p.add(a!, b!) : b!;
+    },
+
+    // A rule that says what is true.
+    customJvp(s) {
+      const inputs = [s.float(), ...closed(s)];
+      const call = graphOf(avalsOf(inputs), (ins) => {
+        return [body(ins, s.step, inputs[0]!.aval.shape, 2)];
+      });
+      return bind(customJvpP, inputs, trueJvp("random", call))[0]!;
     },
   };
 }

@@ -494,7 +494,7 @@ const control = controlOperations({
   tame,
 });
 
-/** With control flow, every fourth operation or so is a loop or a branch. */
+/** With control flow, every third operation or so carries sub-graphs. */
 const controlNames = [
   ...names,
   ...Object.keys(control).flatMap((name) =>

@@ -6,17 +6,19 @@
 import { avalsEqual, showAval, sizeOf } from "../../src/core/aval.js";
 import { isFloat } from "../../src/core/dtype.js";
 import { type NdArray, ndarray } from "../../src/core/ndarray.js";
-import { Builder, buildGraph, withBuilder } from "../../src/ir/builder.js";
+import { Builder, bind, buildGraph, withBuilder } from "../../src/ir/builder.js";
 import { checkGraph } from "../../src/ir/check.js";
 import { inlineGraph } from "../../src/ir/eval.js";
-import type { Graph } from "../../src/ir/graph.js";
+import type { Atom, Graph } from "../../src/ir/graph.js";
 import { graphKey } from "../../src/ir/print.js";
 import { optimise } from "../../src/optimise/index.js";
 import { add, reduceSum } from "../../src/prims/index.js";
 import { interpret, interpretWithKink } from "../../src/reference/interpret.js";
 import { uniforms } from "../../src/reference/perturb.js";
+import { checkpointP, customJvpP, customVjpP } from "../../src/structured/index.js";
 import type { RandomProgram } from "../../src/testing/index.js";
 import { checkGraphGrads, decodeProgram } from "../../src/testing/index.js";
+import { trueJvp, trueVjp } from "../../src/testing/true-rules.js";
 import { batchGraph, gradGraph, jvpGraph, vjpGraph, zeros } from "../../src/transform/index.js";
 
 import { checkViews } from "./view-law.js";
@@ -434,6 +436,49 @@ export const laws: readonly Law[] = [
         data: (x.data as Float64Array).map((a) => 2 * a),
       }));
       assertClose("pullback", pull(twice), doubled, 1e-12);
+    },
+  },
+  {
+    name: "9. custom rules that say what is true, and checkpoints, change no derivative",
+    check(p) {
+      if (p.graph.eqns.length > 60) discard("large for second order");
+      smooth(p.graph, p.inputs);
+      const loss = lossOf(p.graph);
+      const wrappers: readonly ((ins: readonly Atom[]) => readonly Atom[])[] = [
+        (ins) => bind(customJvpP, ins, trueJvp("p", loss)),
+        (ins) => bind(customVjpP, ins, trueVjp("p", loss)),
+        (ins) => bind(checkpointP, ins, { body: loss, policy: "nothing" }),
+      ];
+      const which = p.code.seed % 3;
+      const wrapped = buildGraph(loss.inputAvals, wrappers[which]!);
+      const mask = laneMask(p);
+      const floats = floatMask(p);
+      const inputs = lanes(p, mask, 2);
+      const grads = (g: Graph) =>
+        buildGraph(g.inputAvals, (ins) => inlineGraph(gradGraph(g, floats), ins).slice(1));
+      const sum = (g: Graph): Graph => {
+        const b = batchGraph(g, mask, 2).graph;
+        return buildGraph(b.inputAvals, (ins) => {
+          const y = inlineGraph(b, ins)[0]!;
+          // A loss that is the same for both lanes counts twice.
+          return [y.aval.shape.length > 0 ? reduceSum(y, [0]) : add(y, y)];
+        });
+      };
+      const twice = (g: Graph): Graph => grads(lossOf(grads(g)));
+      const derivatives: [string, (g: Graph) => NdArray[]][] = [
+        ["grad", (g) => interpret(optimise(grads(g)), p.inputs)],
+        ["vmap of grad", (g) => interpret(batchGraph(grads(g), mask, 2).graph, inputs)],
+        ["grad of vmap", (g) => interpret(grads(sum(g)), inputs)],
+      ];
+      if (loss.eqns.length <= 25) {
+        derivatives.push(["grad of grad", (g) => interpret(optimise(twice(g)), p.inputs)]);
+      }
+      for (const [what, derivative] of derivatives) {
+        const want = derivative(loss);
+        if (!want.every((x) => x.data.every((v) => Math.abs(v) < 1e6))) continue;
+        for (const [name, g] of graphs)
+          assertClose(`${what} of ${name}`, derivative(g), want, 1e-9);
+      }
     },
   },
 ];
