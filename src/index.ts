@@ -45,6 +45,7 @@ export {
   customJvp,
 } from "./api/custom-jvp.js";
 export { type CustomVjp, type CustomVjpOptions, customVjp } from "./api/custom-vjp.js";
+export * as debug from "./api/debug.js";
 export {
   block,
   type DeviceInfo,

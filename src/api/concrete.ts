@@ -3,9 +3,10 @@ import { type Aval, showAval, sizeOf } from "../core/aval.js";
 import type { DType, TypedArray } from "../core/dtype.js";
 import { ConcretizationError, DawngradError, DisposedError } from "../core/errors.js";
 import { flatten } from "../core/tree.js";
+import { harvestEffects } from "../ir/effects.js";
 import { graphLits } from "../ir/print.js";
 import { optimise } from "../optimise/index.js";
-import { type ConcreteArray, compile, fromHost, run } from "../runtime/index.js";
+import { type ConcreteArray, compile, deliver, fromHost, run } from "../runtime/index.js";
 import { hoistHeld } from "../trace/late.js";
 import { ShapeDtypeStruct } from "../trace/shape-dtype.js";
 import { HostScalar, Tensor } from "../trace/tensor.js";
@@ -181,7 +182,8 @@ export function hostBuffer(dtype: DType, shape: readonly number[]): TypedArray {
 setEvaluator((graph, given, label) => {
   // A single operation has nothing to optimise that the builder has not done.
   const simple = graph.eqns.length <= 1 && !graph.eqns[0]?.prim.wrapper;
-  const { graph: g, held } = hoistHeld(simple ? graph : optimise(graph));
+  const { graph: hoisted, held } = hoistHeld(simple ? graph : optimise(graph));
+  const { graph: g, effects } = harvestEffects(hoisted);
   const inputs = [...given, ...held];
   const program = compile(g, {
     name: label,
@@ -190,5 +192,8 @@ setEvaluator((graph, given, label) => {
   });
   const lits = graphLits(g).map((x) => x.value);
   const arrays = inputs.map((x) => runtimeInput(x, () => label));
-  return run(program, arrays, lits).map(wrap);
+  const outs = run(program, arrays, lits);
+  const n = graph.outputs.length;
+  if (effects.length > 0) deliver(effects, outs.slice(n), label);
+  return outs.slice(0, n).map(wrap);
 });

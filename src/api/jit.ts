@@ -3,10 +3,11 @@ import { showAval } from "../core/aval.js";
 import { DawngradError, ShapeError } from "../core/errors.js";
 import { flatten, type TreeDef } from "../core/tree.js";
 import { currentBuilder } from "../ir/builder.js";
+import { type Effect, harvestEffects } from "../ir/effects.js";
 import type { Graph } from "../ir/graph.js";
 import { graphLits } from "../ir/print.js";
 import { optimise } from "../optimise/index.js";
-import { compile, type Program, run, warmup } from "../runtime/index.js";
+import { compile, deliver, type Program, run, warmup } from "../runtime/index.js";
 import { hoistHeld } from "../trace/late.js";
 import { HostScalar, type Tensor } from "../trace/tensor.js";
 import { traceFunction } from "../trace/trace.js";
@@ -42,6 +43,8 @@ export interface Compiled {
   readonly lits: readonly number[];
   readonly captures: readonly Tensor[];
   readonly outDef: TreeDef;
+  /** What happens on the host with the outputs that follow the tree's. */
+  readonly effects: readonly Effect[];
 }
 
 const toList = (x: number | readonly number[] | undefined): readonly number[] =>
@@ -145,7 +148,8 @@ export class JitCache {
       });
       return this.#f(...(full as never[]));
     });
-    const { graph, held } = hoistHeld(optimise(traced.graph));
+    const { graph: hoisted, held } = hoistHeld(optimise(traced.graph));
+    const { graph, effects } = harvestEffects(hoisted);
     const captures = [...traced.captures, ...held];
     const donatedArgs = new Set(this.#donate);
     const donated: boolean[] = [];
@@ -165,6 +169,7 @@ export class JitCache {
       lits: graphLits(graph).map((x) => x.value),
       captures,
       outDef: traced.outDef,
+      effects,
     };
   }
 
@@ -177,7 +182,9 @@ export class JitCache {
     };
     const inputs = [...leaves, ...compiled.captures].map((x, i) => runtimeInput(x, () => what(i)));
     const outs = run(compiled.program, inputs, compiled.lits);
-    return compiled.outDef.unflatten(outs.map(wrap));
+    const n = compiled.outDef.size;
+    if (compiled.effects.length > 0) deliver(compiled.effects, outs.slice(n), this.label);
+    return compiled.outDef.unflatten(outs.slice(0, n).map(wrap));
   }
 }
 

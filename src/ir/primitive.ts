@@ -4,6 +4,7 @@
  */
 import type { Aval } from "../core/aval.js";
 import type { NdArray } from "../core/ndarray.js";
+import type { EqnHarvest } from "./effects.js";
 import type { Atom, Eqn, Graph } from "./graph.js";
 import type { Idx, ViewExpr } from "./index-expr.js";
 
@@ -254,4 +255,7 @@ export interface Primitive<P extends object = object> {
 
   /** Ordered, never merged, eliminated or rematerialised (debug.print). */
   readonly effects?: boolean;
+
+  /** With effects, its own or of sub-graphs: what it leaves to the host (see effects.ts). */
+  harvest?(eqn: Eqn): EqnHarvest;
 }

@@ -29,6 +29,7 @@ export type { ConvAxes, ConvParams } from "./conv-axes.js";
 export { cummax, cummin, cumprod, cumsum } from "./cumulative.js";
 export { dotGeneral } from "./dot.js";
 export * from "./elementwise.js";
+export { hostCall } from "./host-call.js";
 export { reduceAnd, reduceMax, reduceMin, reduceOr, reduceProd, reduceSum } from "./reduce.js";
 export { sort } from "./sort.js";
 export * from "./view.js";

@@ -1,6 +1,7 @@
 /** Arrays on the device, and programs that make new ones from them. */
 export { blockArrays, ConcreteArray, fromHost } from "./array.js";
 export { type CompileOptions, compile, targetOf, warmup } from "./compile.js";
+export { deliver, effectsDone, enqueue } from "./effects.js";
 export {
   type ExplainedKernel,
   type Explanation,

@@ -1,5 +1,6 @@
 /** cond: one of several graphs, chosen by an index (jax.lax.cond and jax.lax.switch). */
 import { bind, buildGraph } from "../ir/builder.js";
+import { type EqnHarvest, harvestEffects, shifted } from "../ir/effects.js";
 import { inlineGraph } from "../ir/eval.js";
 import { type Atom, type Eqn, Graph, Lit } from "../ir/graph.js";
 import type {
@@ -17,6 +18,7 @@ import {
   batchAll,
   dependencies,
   expectAvals,
+  newVars,
   or,
   pick,
   runReference,
@@ -70,7 +72,40 @@ export const condP: Primitive<CondParams> = {
   },
 
   control: (params) => ({ kind: "branch", ...params }),
+  harvest: harvestCond,
 };
+
+/** Every branch gives the values of all branches' effects: zeros for those of the others. */
+function harvestCond(eqn: Eqn): EqnHarvest {
+  const { branches } = eqn.params as CondParams;
+  const made = branches.map(harvestEffects);
+  const own = made.map(({ graph }, k) => graph.outputs.slice(branches[k]!.outputs.length));
+  const avals = own.map((list) => list.map((x) => x.aval));
+  const whole = made.map(({ graph }, k) =>
+    buildGraph(graph.inputAvals, (ins) => {
+      const n = branches[k]!.outputs.length;
+      const outs = inlineGraph(graph, ins);
+      return [
+        ...outs.slice(0, n),
+        ...avals.flatMap((list, j) => (j === k ? outs.slice(n) : list.map(zerosOf))),
+      ];
+    }),
+  );
+  const values = newVars(avals.flat());
+  let from = 1;
+  const effects = made
+    .map((m) => m.effects)
+    .map((list, k) => {
+      const here = shifted(list, from);
+      from += own[k]!.length;
+      return here;
+    });
+  return {
+    eqn: { ...eqn, params: { branches: whole }, outputs: [...eqn.outputs, ...values] },
+    values: [eqn.inputs[0]!, ...values],
+    effects: [{ kind: "branch", index: 0, branches: effects }],
+  };
+}
 
 export const cond = (
   index: Atom,

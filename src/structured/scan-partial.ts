@@ -6,6 +6,7 @@ import { buildGraph } from "../ir/builder.js";
 import { inlineGraph } from "../ir/eval.js";
 import { type Atom, type Eqn, Graph, Lit, Var } from "../ir/graph.js";
 import type { PartialEval } from "../ir/primitive.js";
+import { hasEffects } from "../ir/subgraphs.js";
 import { dce } from "../optimise/dce.js";
 import { splitGraph, unzipGraph } from "../transform/index.js";
 import { cloneEqns, grow, not, parts, pick } from "./common.js";
@@ -57,7 +58,7 @@ export function partialEvalScan(eqn: Eqn, unknown: readonly boolean[]): PartialE
 
   const knownEqns: Eqn[] = [...hoisted];
   const knownOutputs = pick(eqn.outputs, not(lateOutputs));
-  if (knownOutputs.length + stacks.length > 0) {
+  if (knownOutputs.length + stacks.length > 0 || known.eqns.some(hasEffects)) {
     const graph = dce(
       new Graph(known.inputs, known.eqns, [...known.outputs.slice(0, own), ...stacks]),
     );

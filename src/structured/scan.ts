@@ -2,6 +2,7 @@
 import { type Aval, sizeOf } from "../core/aval.js";
 import { hostData, type NdArray } from "../core/ndarray.js";
 import { bind, buildGraph } from "../ir/builder.js";
+import { harvestLoop } from "../ir/effects.js";
 import { inlineGraph } from "../ir/eval.js";
 import { type Atom, Lit } from "../ir/graph.js";
 import type { BatchArgs, BatchedOutputs, JointJvp, JvpArgs, Primitive } from "../ir/primitive.js";
@@ -66,6 +67,10 @@ export const scanP: Primitive<ScanParams> = {
   dce: dceScan,
   simplify: simplifyScan,
   control: (params) => ({ kind: "loop", ...params }),
+  harvest(eqn) {
+    const params = eqn.params as ScanParams;
+    return harvestLoop(eqn, params.body, params);
+  },
 };
 
 export const scan = (inputs: readonly Atom[], params: ScanParams): readonly Atom[] =>

@@ -45,6 +45,12 @@ export function transposeGraph(
       });
     };
     const postpone = (eqn: Eqn): void => {
+      if (eqn.prim.effects) {
+        throw new DawngradError(
+          "debug.print or debug.callback of a tangent has no transpose: in reverse mode print the value, or " +
+            "the cotangent in a customVjp rule",
+        );
+      }
       for (const v of eqn.outputs) linearVars.add(v);
       pending.push(eqn);
     };
