@@ -12,6 +12,7 @@ export {
   valueAndGrad,
   vjp,
 } from "./api/autodiff.js";
+export { checkFinite, FiniteCheck } from "./api/check-finite.js";
 export {
   type CheckpointOptions,
   type CheckpointPolicy,

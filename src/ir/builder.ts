@@ -10,6 +10,7 @@ import { aval, showAval } from "../core/aval.js";
 import type { DType } from "../core/dtype.js";
 import { DawngradError } from "../core/errors.js";
 import { type Atom, type Eqn, Graph, Lit, Var } from "./graph.js";
+import { originNow } from "./origin.js";
 import type { Primitive } from "./primitive.js";
 import { paramsKey } from "./print.js";
 import { hasEffects } from "./subgraphs.js";
@@ -69,7 +70,8 @@ export class Builder {
     const have = this.#memo.get(key);
     if (have) return have;
     const outputs = outAvals.map((a) => new Var(a));
-    const eqn: Eqn = { prim, inputs, params, outputs };
+    const origin = originNow();
+    const eqn: Eqn = { prim, inputs, params, outputs, ...(origin ? { origin } : {}) };
     for (const v of outputs) {
       this.#ids.set(v, this.#ids.size);
       this.#definitions.set(v, eqn);

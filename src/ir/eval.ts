@@ -2,6 +2,7 @@
 import { DawngradError } from "../core/errors.js";
 import { bind } from "./builder.js";
 import { type Atom, type Eqn, type Graph, Lit, type Var } from "./graph.js";
+import { withOriginOf } from "./origin.js";
 
 /**
  * Evaluate a graph with values of any type: `lit` makes one from a constant, `apply` gives an
@@ -24,7 +25,7 @@ export function evalGraph<T>(
   });
   const read = (x: Atom): T => (x instanceof Lit ? lit(x) : env.get(x)!);
   for (const eqn of graph.eqns) {
-    const outs = apply(eqn, eqn.inputs.map(read));
+    const outs = withOriginOf(eqn, () => apply(eqn, eqn.inputs.map(read)));
     eqn.outputs.forEach((v, i) => {
       env.set(v, outs[i]!);
     });

@@ -1,5 +1,6 @@
 /** The intermediate representation: a list of equations in single-assignment form. */
 import type { Aval } from "../core/aval.js";
+import type { Origin } from "./origin.js";
 import type { Primitive } from "./primitive.js";
 import { showGraph } from "./print.js";
 
@@ -31,6 +32,8 @@ export interface Eqn {
   readonly inputs: readonly Atom[];
   readonly params: object;
   readonly outputs: readonly Var[];
+  /** Where it comes from, while that is recorded. */
+  readonly origin?: Origin;
 }
 
 /** A pure function of its inputs. It is closed: every Var is an input or an equation's output. */

@@ -2,6 +2,7 @@
 import { aval } from "../core/aval.js";
 import { bind, buildGraph } from "../ir/builder.js";
 import { type Atom, type Eqn, type Graph, Lit, type Var } from "../ir/graph.js";
+import { withOriginOf } from "../ir/origin.js";
 import type { BatchedOutputs } from "../ir/primitive.js";
 import { subGraphs } from "../ir/subgraphs.js";
 
@@ -59,7 +60,7 @@ export function batchGraph(
     for (const eqn of graph.eqns) {
       const ins = eqn.inputs.map(read);
       const flags = eqn.inputs.map(isMapped);
-      const { outputs, mapped: lane } = batchEqn(eqn, ins, flags);
+      const { outputs, mapped: lane } = withOriginOf(eqn, () => batchEqn(eqn, ins, flags));
       eqn.outputs.forEach((v, i) => {
         value.set(v, outputs[i]!);
         if (lane[i]) lanes.add(v);

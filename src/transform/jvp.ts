@@ -2,6 +2,7 @@
 import { isFloat } from "../core/dtype.js";
 import { bind, buildGraph } from "../ir/builder.js";
 import { type Atom, type Graph, Lit, type Var } from "../ir/graph.js";
+import { withOriginOf } from "../ir/origin.js";
 
 export interface JvpGraph {
   /** Inputs: the primals, then tangents of the inputs in `mask`. Outputs: primals, then tangents. */
@@ -30,7 +31,9 @@ export function jvpGraph(graph: Graph, mask: readonly boolean[]): JvpGraph {
       const tangents = eqn.inputs.map(readTangent);
       const constant = tangents.every((t) => t === null);
       if (eqn.prim.jvpJoint && !constant) {
-        const joint = eqn.prim.jvpJoint({ primals, tangents, params: eqn.params });
+        const joint = withOriginOf(eqn, () =>
+          eqn.prim.jvpJoint!({ primals, tangents, params: eqn.params }),
+        );
         eqn.outputs.forEach((v, i) => {
           primal.set(v, joint.outputs[i]!);
           const t = joint.tangents[i] ?? null;
@@ -38,12 +41,14 @@ export function jvpGraph(graph: Graph, mask: readonly boolean[]): JvpGraph {
         });
         continue;
       }
-      const outputs = bind(eqn.prim, primals, eqn.params);
+      const outputs = withOriginOf(eqn, () => bind(eqn.prim, primals, eqn.params));
       eqn.outputs.forEach((v, i) => {
         primal.set(v, outputs[i]!);
       });
       if (!eqn.prim.jvp || constant) continue;
-      const outs = eqn.prim.jvp({ primals, tangents, outputs, params: eqn.params });
+      const outs = withOriginOf(eqn, () =>
+        eqn.prim.jvp!({ primals, tangents, outputs, params: eqn.params }),
+      );
       eqn.outputs.forEach((v, i) => {
         const t = outs[i] ?? null;
         if (t !== null && isFloat(v.aval.dtype)) tangent.set(v, t);

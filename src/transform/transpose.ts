@@ -3,6 +3,7 @@ import { type Aval, showAval } from "../core/aval.js";
 import { DawngradError } from "../core/errors.js";
 import { bind, buildGraph } from "../ir/builder.js";
 import { type Atom, type Eqn, type Graph, Lit, type Var } from "../ir/graph.js";
+import { withOriginOf } from "../ir/origin.js";
 import { add } from "../prims/index.js";
 import { zeros } from "./zeros.js";
 
@@ -39,7 +40,7 @@ export function transposeGraph(
     // Forward: everything that does not depend on a linear input.
     const pending: Eqn[] = [];
     const evaluate = (eqn: Eqn): void => {
-      const outs = bind(eqn.prim, eqn.inputs.map(read), eqn.params);
+      const outs = withOriginOf(eqn, () => bind(eqn.prim, eqn.inputs.map(read), eqn.params));
       eqn.outputs.forEach((v, i) => {
         value.set(v, outs[i]!);
       });
@@ -86,12 +87,14 @@ export function transposeGraph(
             "appears in a linear graph but has no transpose rule",
         );
       }
-      const ins = eqn.prim.transpose({
-        cotangents: cts,
-        inputs: eqn.inputs.map((x) => (isLinear(x) ? null : read(x))),
-        avals: eqn.inputs.map((x) => x.aval),
-        params: eqn.params,
-      });
+      const ins = withOriginOf(eqn, () =>
+        eqn.prim.transpose!({
+          cotangents: cts,
+          inputs: eqn.inputs.map((x) => (isLinear(x) ? null : read(x))),
+          avals: eqn.inputs.map((x) => x.aval),
+          params: eqn.params,
+        }),
+      );
       eqn.inputs.forEach((x, i) => {
         const c = ins[i];
         if (c && isLinear(x)) accumulate(x, c);
