@@ -1,5 +1,6 @@
 /** Norms of the gradient. */
-import { grad, jit, ShapeError, type Tensor, type TensorLike, tree } from "../../src/index.js";
+import { grad, jit, ShapeError, type TensorLike, tree } from "../../src/index.js";
+import { averaged, batchWeight, type Objective, release } from "./objective.js";
 
 /**
  * ‖∇L(params)‖₂ over all parameters.
@@ -8,12 +9,13 @@ import { grad, jit, ShapeError, type Tensor, type TensorLike, tree } from "../..
  * await gradientNorm((w: Tensor) => w.mul(w).sum(), array([1.5, 2])); // 5
  * ```
  */
-export async function gradientNorm<P>(
-  lossOfParams: (params: P) => TensorLike,
-  params: P,
-): Promise<number> {
-  const norm = jit((p: P) => tree.norm(grad(lossOfParams)(p)), { name: "gradientNorm" });
-  return norm(params).item();
+export async function gradientNorm<P>(objective: Objective<P>, params: P): Promise<number> {
+  const gradient = averaged("gradientNorm", objective, (loss) => grad(loss));
+  const g = await gradient(params);
+  const norm = tree.norm(g);
+  const value = await norm.item();
+  release([g, norm]);
+  return value;
 }
 
 export interface GradientNorms {
@@ -25,7 +27,7 @@ export interface GradientNorms {
 
 /**
  * Both gradient norms that papers report, told apart by name. `loss` is the mean over a batch;
- * batches are weighted by the size of their leaves' axis 0.
+ * batches are weighted as in `overData`.
  */
 export async function gradientNorms<P, B>(
   loss: (params: P, batch: B) => TensorLike,
@@ -35,11 +37,12 @@ export async function gradientNorms<P, B>(
   const step = jit(
     (p: P, batch: B) => {
       const g = grad(loss)(p, batch) as P;
-      return { g, norm: tree.norm(g) };
+      const weight = batchWeight("gradientNorms", batch);
+      return { g: tree.scale(g, weight), norm: tree.norm(g), weight };
     },
     { name: "gradientNorms" },
   );
-  const accumulate = jit((total: P, g: P, weight: number) => tree.axpy(weight, g, total), {
+  const accumulate = jit((total: P, g: P) => tree.add(total, g), {
     name: "gradientNorms",
     donateArgnums: 0,
   });
@@ -48,22 +51,14 @@ export async function gradientNorms<P, B>(
   let weights = 0;
   let norms = 0;
   for await (const batch of batches) {
-    const size = batchSize(batch);
-    const { g, norm } = step(params, batch);
-    total = accumulate(total, g, size);
+    const { g, norm, weight } = step(params, batch);
+    total = accumulate(total, g);
     norms += await norm.item();
-    weights += size;
+    weights += typeof weight === "number" ? weight : await weight.item();
     count++;
+    release([g, norm]);
   }
   if (count === 0) throw new ShapeError("gradientNorms: there are no batches; give at least one");
   const full = await tree.norm(total).item();
   return { fullData: full / weights, meanOfBatches: norms / count };
-}
-
-function batchSize(batch: unknown): number {
-  const first = (tree.flatten(batch)[0] as Tensor[]).find((x) => (x.ndim ?? 0) > 0);
-  if (!first) {
-    throw new ShapeError("gradientNorms: a batch has no leaf with an axis, so its size is unknown");
-  }
-  return first.shape[0]!;
 }
