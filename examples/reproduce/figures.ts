@@ -1,0 +1,148 @@
+/** Figures 1 and 2: curvature and approximation ratio while SAM trains. */
+import type { TopLevelSpec } from "vega-lite";
+import type { Look, Tracked } from "./parts.js";
+import { config, type Picture, palette } from "./pictures.js";
+import { mean, std } from "./statistics.js";
+
+interface Row {
+  readonly epoch: number;
+  readonly series: string;
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Mean over seeds and one standard deviation to both sides, at each epoch. */
+export function rows(seeds: readonly Tracked[], series: string, of: (look: Look) => number): Row[] {
+  return seeds[0]!.looks.map(({ epoch }, i) => {
+    const values = seeds.map((s) => of(s.looks[i]!));
+    const [value, spread] = [mean(values), std(values)];
+    const around = Number.isNaN(spread) ? 0 : spread;
+    return { epoch, series, value, low: value - around, high: value + around };
+  });
+}
+
+function panel(title: string, y: string, data: readonly Row[], log = false): object {
+  const domain = [...new Set(data.map((r) => r.series))];
+  const scale = log ? { type: "log", nice: true } : { zero: false, nice: true };
+  const positive = log ? data.filter((r) => r.value > 0) : data;
+  const values = positive.map((r) => (log ? { ...r, low: Math.max(r.low, r.value / 10) } : r));
+  const x = {
+    field: "epoch",
+    type: "quantitative",
+    title: "epoch",
+    axis: { grid: false, tickMinStep: 1 },
+  };
+  const color = {
+    field: "series",
+    type: "nominal",
+    title: null,
+    scale: { domain, range: domain.map((_, i) => palette[i === 0 ? 1 : 3]) },
+    legend: { orient: "bottom" },
+  };
+  return {
+    title,
+    width: 300,
+    height: 230,
+    data: { values },
+    layer: [
+      {
+        mark: { type: "area", opacity: 0.18 },
+        encoding: {
+          x,
+          y: { field: "low", type: "quantitative", title: y, scale },
+          y2: { field: "high" },
+          color,
+        },
+      },
+      {
+        mark: { type: "line", point: true, strokeWidth: 2 },
+        encoding: {
+          x,
+          y: { field: "value", type: "quantitative", title: y, scale },
+          color,
+          strokeDash: {
+            field: "series",
+            type: "nominal",
+            scale: {
+              domain,
+              range: [
+                [1, 0],
+                [6, 4],
+              ],
+            },
+            legend: null,
+          },
+        },
+      },
+    ],
+  };
+}
+
+const both = (seeds: readonly Tracked[], of: (c: Look["train"]) => number): Row[] => [
+  ...rows(seeds, "training images", (l) => of(l.train)),
+  ...rows(seeds, "test images", (l) => of(l.test)),
+];
+
+const spec = (title: string, subtitle: string, panels: readonly object[]): TopLevelSpec =>
+  ({
+    config,
+    title: { text: title, subtitle },
+    spacing: 40,
+    hconcat: panels,
+    resolve: { scale: { color: "independent", strokeDash: "independent" } },
+  }) as unknown as TopLevelSpec;
+
+const note = (seeds: readonly Tracked[]): string =>
+  `${seeds.length} seed${seeds.length === 1 ? "" : "s"}: mean, and one standard deviation to both sides`;
+
+/** From first to last value of a series, in words. */
+export function course(data: readonly Row[], digits = 3): string {
+  const short = (x: number) => String(Number(x.toPrecision(digits)));
+  const top = data.reduce((a, b) => (b.value > a.value ? b : a));
+  return `${short(data[0]!.value)} at epoch ${data[0]!.epoch}, ${short(data.at(-1)!.value)} at epoch ${data.at(-1)!.epoch} (largest ${short(top.value)} at epoch ${top.epoch})`;
+}
+
+export function figure1(seeds: readonly Tracked[], title: string): Picture {
+  const ratio = rows(seeds, "AR", (l) => l.ratio.ratio);
+  const trace = rows(seeds, "Hessian trace", (l) => l.train.trace);
+  const top = rows(seeds, "largest eigenvalue", (l) => l.train.topEigenvalue);
+  return {
+    name: "figure1",
+    spec: spec(`Figure 1: SAM on ${title}`, note(seeds), [
+      panel("Approximation ratio", "one step / 20 steps", ratio),
+      panel("Hessian trace, training images", "trace", trace),
+      panel("Largest eigenvalue, training images", "eigenvalue", top),
+    ]),
+    alternative: `Three curves over the epochs of SAM training, mean of ${seeds.length} seeds. Approximation ratio: ${course(ratio)}. Hessian trace: ${course(trace)}. Largest eigenvalue: ${course(top)}.`,
+  };
+}
+
+export function figure2(seeds: readonly Tracked[], title: string): Picture {
+  const c = both(seeds, (x) => x.normalizedTrace);
+  return {
+    name: "figure2",
+    spec: spec(`Figure 2: training and test images, SAM on ${title}`, note(seeds), [
+      panel("Normalised trace C(w)", "C(w)", c),
+      panel(
+        "Hessian trace",
+        "trace",
+        both(seeds, (x) => x.trace),
+      ),
+      panel(
+        "Largest eigenvalue",
+        "eigenvalue",
+        both(seeds, (x) => x.topEigenvalue),
+      ),
+    ]),
+    alternative: `C(w), Hessian trace and largest eigenvalue over the epochs of SAM training, on training and on test images. C on training images: ${course(c.filter((r) => r.series === "training images"))}. C on test images: ${course(c.filter((r) => r.series === "test images"))}.`,
+  };
+}
+
+/** The largest ratio between test and training images over the epochs after the start, either way round. */
+export function disagreement(seeds: readonly Tracked[], of: (c: Look["train"]) => number): number {
+  const ratios = seeds.flatMap((s) =>
+    s.looks.filter((l) => l.epoch > 0).map((l) => of(l.test) / of(l.train)),
+  );
+  return Math.max(...ratios.map((r) => (r > 0 ? Math.max(r, 1 / r) : Number.POSITIVE_INFINITY)));
+}

@@ -1,0 +1,104 @@
+/**
+ * The paper's tables and figures: `npm run reproduce -- all --scale small`. What is done is kept as raw
+ * results, so that an interrupted run goes on where it was.
+ */
+import { resolve } from "node:path";
+import { Argument, Command, Option } from "commander";
+import { DawngradError, hideDawnWarnings, init } from "dawngrad";
+import type { Context } from "./context.js";
+import type { Folders } from "./images.js";
+import { type PartName, partNames, table1, table2, tracked } from "./parts.js";
+import { progressOn } from "./progress.js";
+import { writeReport } from "./report.js";
+import { type ScaleName, scaleNames, scales } from "./scales.js";
+import { storeIn } from "./store.js";
+
+interface Options {
+  readonly scale: ScaleName;
+  readonly out?: string;
+  readonly fashion?: string;
+  readonly cifar?: string;
+  readonly cifar100?: string;
+  readonly adapter: "auto" | "hardware" | "software";
+  readonly quiet: boolean;
+}
+
+const program = (): Command =>
+  new Command("npm run reproduce --")
+    .description("Makes the paper's tables and figures, and a report of them.")
+    .addArgument(new Argument("<parts...>", "what to make").choices([...partNames, "all"]))
+    .addOption(
+      new Option("--scale <name>", "how much to train").choices(scaleNames).default("small"),
+    )
+    .option("--fashion <folder>", "Fashion-MNIST's IDX files")
+    .option("--cifar <folder>", "CIFAR-10, binary version")
+    .option("--cifar100 <folder>", "CIFAR-100, binary version")
+    .option("--out <folder>", 'results and report (default: "docs/results/SCALE")')
+    .addOption(
+      new Option("--adapter <kind>", "device")
+        .choices(["auto", "hardware", "software"])
+        .default("auto"),
+    )
+    .option("--quiet", "print nothing but the report's place", false);
+
+const given = <T extends object>(x: T): T =>
+  Object.fromEntries(Object.entries(x).filter(([, v]) => v !== undefined)) as T;
+
+/** Makes the parts; returns the report's file. */
+export async function reproduce(
+  asked: readonly (PartName | "all")[],
+  options: Options,
+  signal: AbortSignal,
+  stream: NodeJS.WritableStream = process.stdout,
+): Promise<string> {
+  const parts = asked.includes("all") ? partNames : partNames.filter((p) => asked.includes(p));
+  const device = await init({ adapter: options.adapter });
+  const progress = progressOn(stream, options.quiet);
+  const name = device.description || device.vendor;
+  progress.log(`device ${name}`);
+  const folders = given({
+    "fashion-mnist": options.fashion,
+    "cifar-10": options.cifar,
+    "cifar-100": options.cifar100,
+  }) as Folders;
+  const context: Context = {
+    scaleName: options.scale,
+    scale: scales[options.scale],
+    folders,
+    store: storeIn(resolve(options.out ?? `docs/results/${options.scale}`), name),
+    progress,
+    signal,
+  };
+  const wants = (...some: PartName[]) => some.some((p) => parts.includes(p));
+  const material = given({
+    // Table 3 and figure 4 look at the networks that table 1 trains.
+    table1: wants("table1", "table3", "figure4") ? await table1(context) : undefined,
+    table2: wants("table2") ? await table2(context) : undefined,
+    tracked: wants("figure1", "figure2") ? await tracked(context) : undefined,
+  });
+  return writeReport(parts, material as never, context);
+}
+
+async function main(): Promise<number> {
+  const command = program();
+  command.parse();
+  hideDawnWarnings();
+  const controller = new AbortController();
+  process.once("SIGINT", () => controller.abort(new Error("interrupted")));
+  try {
+    const asked = command.processedArgs[0] as (PartName | "all")[];
+    const file = await reproduce(asked, command.opts<Options>(), controller.signal);
+    process.stdout.write(`${file}\n`);
+    return 0;
+  } catch (error) {
+    if (controller.signal.aborted) {
+      process.stderr.write("Interrupted: the same command goes on from here.\n");
+      return 130;
+    }
+    if (!(error instanceof DawngradError)) throw error;
+    process.stderr.write(`${error.name}: ${error.message}\n`);
+    return 1;
+  }
+}
+
+if (process.argv[1]?.endsWith("reproduce/main.ts")) process.exitCode = await main();

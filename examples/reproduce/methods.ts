@@ -1,0 +1,96 @@
+/** The methods that are compared, each with its control. */
+import { maximum, mul, type Tensor, tree } from "dawngrad";
+import { crSam, type GradFn, rSam, sam } from "dawngrad/optim";
+import type { Experiment, Hyper, MethodName } from "./scales.js";
+
+const short = (x: number): string => String(Number(x.toPrecision(3)));
+
+export function labelOf(name: MethodName, { optimizer }: Pick<Experiment, "optimizer">): string {
+  return {
+    base: optimizer === "sgd" ? "SGD" : "AdamW",
+    sam: "SAM",
+    "r-sam": "R-SAM",
+    "cr-sam": "CR-SAM (code)",
+    "cr-sam-control": "SAM at ρ(1+2β)",
+    "cr-sam-paper": "CR-SAM (paper)",
+    "cr-sam-paper-control": "SAM at ρ+β/‖g‖",
+  }[name];
+}
+
+/** What a method is compared with to say that it does more than its control. */
+export const controlOf: Partial<Record<MethodName, MethodName>> = {
+  sam: "base",
+  "r-sam": "sam",
+  "cr-sam": "cr-sam-control",
+  "cr-sam-paper": "cr-sam-paper-control",
+};
+
+/** The hyperparameters that a method uses, as text. */
+export function settingsOf(name: MethodName, h: Hyper): string {
+  const base = `lr ${short(h.lr)}, wd ${short(h.weightDecay)}`;
+  const sharp = `${base}, ρ ${short(h.rho)}`;
+  switch (name) {
+    case "base":
+      return base;
+    case "r-sam":
+      return `${sharp}, σ ${short(h.sigma)}`;
+    case "cr-sam":
+    case "cr-sam-control":
+      return `${sharp}, α ${short(h.alpha)}, β ${short(h.beta)}`;
+    case "cr-sam-paper":
+    case "cr-sam-paper-control":
+      return `${sharp}, α ${short(h.paperAlpha)}, β ${short(h.paperBeta)}, floors ${short(h.floorA)}, ${short(h.floorB)}`;
+    default:
+      return sharp;
+  }
+}
+
+type Base<P, S, B> = GradFn<P, S, B, Tensor, null>;
+type Gradient<P, S, B> = GradFn<P, S, B, Tensor, unknown>;
+
+export function gradientFunction<P, S, B>(
+  name: MethodName,
+  base: Base<P, S, B>,
+  h: Hyper,
+): Gradient<P, S, B> {
+  switch (name) {
+    case "base":
+      return base;
+    case "sam":
+      return sam({ rho: h.rho })(base);
+    case "r-sam":
+      return rSam({ rho: h.rho, sigma: h.sigma })(base);
+    case "cr-sam":
+      return crSam({ rho: h.rho, alpha: h.alpha, beta: h.beta })(base);
+    case "cr-sam-control":
+      return sam({ rho: h.rho * (1 + 2 * h.beta) })(base);
+    case "cr-sam-paper":
+      return crSam({
+        variant: "paper",
+        rho: h.rho,
+        alpha: h.paperAlpha,
+        beta: h.paperBeta,
+        floor: { A: h.floorA, B: h.floorB },
+      })(base);
+    case "cr-sam-paper-control":
+      return paperControl(base, h);
+  }
+}
+
+/**
+ * What the paper's form is on a quadratic, where A says nothing: SAM at ρ(1 + 2β/max(B, τ)) with
+ * B = 2ρ‖g‖, which without a floor is ρ + β/‖g‖.
+ */
+const paperControl =
+  <P, S, B>(base: Base<P, S, B>, h: Hyper): Gradient<P, S, B> =>
+  (params, state, batch, key) => {
+    // The member's own clean pass is this one: one program computes it once.
+    const { grads } = base(params, state, batch, key);
+    const slope = maximum(mul(tree.norm(grads), 2 * h.rho), h.floorB);
+    const rho = slope
+      .pow(-1)
+      .mul(2 * h.paperBeta)
+      .add(1)
+      .mul(h.rho);
+    return sam({ rho })(base)(params, state, batch, key);
+  };

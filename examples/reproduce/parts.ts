@@ -1,0 +1,167 @@
+/** The parts of the reproduction: what each of the paper's tables and figures needs. */
+
+import { array } from "dawngrad";
+import type { Context } from "./context.js";
+import { corrupted, corruptions } from "./corruptions.js";
+import { chosen, groups, imagesOf, type Run, runsOf, train } from "./experiment.js";
+import { type Images, missing, normalised, pieces } from "./images.js";
+import { type Curvature, curvatureOf, type Ratio, ratioOf } from "./measuring.js";
+import { type Labelled, networkOf } from "./networks.js";
+import type { Experiment, Hyper, MethodName } from "./scales.js";
+
+export const partNames = ["table1", "table2", "table3", "figure1", "figure2", "figure4"] as const;
+export type PartName = (typeof partNames)[number];
+
+/** An experiment's runs, or why there are none. */
+export interface Outcome {
+  readonly experiment: Experiment;
+  readonly skipped?: string;
+  readonly hyper?: Hyper;
+  readonly runs?: ReadonlyMap<MethodName, readonly Run[]>;
+}
+
+async function outcome(
+  e: Experiment,
+  context: Context,
+  work: (images: Images) => Promise<Omit<Outcome, "experiment">>,
+): Promise<Outcome> {
+  const why = missing(e.data, context.folders);
+  if (why !== undefined) {
+    context.progress.log(`${e.name}: skipped: ${why}`);
+    return { experiment: e, skipped: why };
+  }
+  context.progress.log(`${e.name}: ${e.title}`);
+  return { experiment: e, ...(await work(await imagesOf(e, context))) };
+}
+
+/** Table 1; the same runs carry table 3's curvature and figure 4's landscapes. */
+export async function table1(context: Context): Promise<Outcome[]> {
+  const out: Outcome[] = [];
+  for (const e of context.scale.table1) {
+    out.push(
+      await outcome(e, context, async (images) => ({
+        hyper: await chosen(e, context, images),
+        runs: await runsOf("table1", e, context, { curvature: true, landscape: true }, images),
+      })),
+    );
+  }
+  return out;
+}
+
+/** Table 2: an adaptive optimizer, and corrupted test images. */
+export async function table2(context: Context): Promise<Outcome[]> {
+  const out: Outcome[] = [];
+  for (const e of context.scale.table2) {
+    out.push(
+      await outcome(e, context, async (images) => {
+        const others = Object.keys(corruptions).flatMap((name) =>
+          context.scale.severities.map(
+            (severity) => [`${name} ${severity}`, corruptedPieces(images, name, severity)] as const,
+          ),
+        );
+        const extras = { curvature: false, landscape: false, others };
+        return {
+          hyper: await chosen(e, context, images),
+          runs: await runsOf("table2", e, context, extras, images),
+        };
+      }),
+    );
+  }
+  return out;
+}
+
+const corruptedImages = 2000;
+
+function corruptedPieces(images: Images, name: string, severity: number): Labelled[] {
+  const test = images.test.take(Math.min(corruptedImages, images.test.size));
+  const bytes = corrupted(test.images, test.inputShape, name, severity);
+  const size = test.exampleSize;
+  const out: Labelled[] = [];
+  for (let from = 0; from < test.size; from += 500) {
+    const to = Math.min(test.size, from + 500);
+    out.push({
+      x: array(normalised(bytes.subarray(from * size, to * size), images), {
+        shape: [to - from, ...test.inputShape],
+      }),
+      y: array(test.labels.slice(from, to), { dtype: "int32" }),
+    });
+  }
+  return out;
+}
+
+/** Training as SAM sees it: at some epochs, on training and on test images. */
+export interface Look {
+  readonly epoch: number;
+  readonly ratio: Ratio;
+  readonly train: Curvature;
+  readonly test: Curvature;
+}
+export interface Tracked {
+  readonly seed: number;
+  readonly looks: readonly Look[];
+}
+
+/** Figures 1 and 2 come from the same trainings. */
+export async function tracked(context: Context): Promise<{
+  readonly experiment: Experiment;
+  readonly skipped?: string;
+  readonly seeds?: Tracked[];
+}> {
+  const e = context.scale.figures;
+  const m = context.scale.measuring;
+  let seeds: Tracked[] | undefined;
+  const { skipped } = await outcome(e, context, async (images) => {
+    const hyper = await chosen({ ...e, methods: ["base", "sam"] }, context, images);
+    seeds = [];
+    for (const group of groups(e)) {
+      const { tune: _, methods: __, ...settings } = e;
+      const key = { settings, hyper, group, measuring: m };
+      const name = `figures/${e.name}/sam-seeds-${group[0]}-${group.at(-1)}`;
+      const raw = await context.store.once(name, key, () =>
+        track(e, hyper, images, group, context),
+      );
+      seeds.push(...raw.result);
+    }
+    return {};
+  });
+  return {
+    experiment: e,
+    ...(skipped === undefined ? {} : { skipped }),
+    ...(seeds ? { seeds } : {}),
+  };
+}
+
+async function track(
+  e: Experiment,
+  hyper: Hyper,
+  images: Images,
+  seeds: readonly number[],
+  context: Context,
+): Promise<Tracked[]> {
+  const m = context.scale.measuring;
+  const model = networkOf(e.network, images.train.classes.length);
+  const onTrain = pieces(images.train, images, m.examples, 500);
+  const onTest = pieces(images.test, images, m.examples, 500);
+  const forRatio = pieces(images.train, images, m.ratioBatches * e.batch, e.batch);
+  const found = seeds.map((seed) => ({ seed, looks: [] as Look[] }));
+  const job = {
+    experiment: e,
+    method: "sam" as const,
+    hyper,
+    images,
+    seeds,
+    extras: { curvature: false, landscape: false },
+  };
+  await train(job, context, {
+    epochs: m.track,
+    async seen(epoch, lane, network) {
+      found[lane]!.looks.push({
+        epoch,
+        ratio: await ratioOf(model, network, forRatio, hyper.rho),
+        train: await curvatureOf(model, network, onTrain, m),
+        test: await curvatureOf(model, network, onTest, m),
+      });
+    },
+  });
+  return found;
+}

@@ -1,0 +1,57 @@
+/** Raw results: one JSON file for each piece of work, so that an interrupted run goes on where it was. */
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+export interface Raw<R> {
+  /** Everything that decides the result: another key makes the work be done again. */
+  readonly key: unknown;
+  readonly device: string;
+  readonly seconds: number;
+  readonly result: R;
+}
+
+export interface Store {
+  readonly folder: string;
+  /** The file's result where its key is the same, else the work's, which is written first. */
+  once<R>(name: string, key: unknown, work: () => Promise<R>): Promise<Raw<R>>;
+  /** What is there; undefined where nothing is. */
+  read<R>(name: string): Promise<Raw<R> | undefined>;
+}
+
+const canonical = (key: unknown): string => JSON.stringify(key);
+
+export function storeIn(folder: string, device: string): Store {
+  const fileOf = (name: string) => join(folder, "raw", `${name}.json`);
+  const read = async <R>(name: string): Promise<Raw<R> | undefined> => {
+    let text: string;
+    try {
+      text = await readFile(fileOf(name), "utf8");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
+    try {
+      return JSON.parse(text) as Raw<R>;
+    } catch {
+      throw new Error(`${fileOf(name)} is not JSON: remove it, and it will be made again`);
+    }
+  };
+  return {
+    folder,
+    read,
+    async once<R>(name: string, key: unknown, work: () => Promise<R>) {
+      const before = await read<R>(name);
+      if (before && canonical(before.key) === canonical(key)) return before;
+      const began = performance.now();
+      const result = await work();
+      const seconds = Math.round((performance.now() - began) / 100) / 10;
+      const raw: Raw<R> = { key, device, seconds, result };
+      const file = fileOf(name);
+      await mkdir(dirname(file), { recursive: true });
+      // Renamed into place: an interruption leaves the old file or the new one.
+      await writeFile(`${file}.part`, `${JSON.stringify(raw)}\n`);
+      await rename(`${file}.part`, file);
+      return raw;
+    },
+  };
+}
