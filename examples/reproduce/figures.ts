@@ -38,7 +38,7 @@ function panel(title: string, y: string, data: readonly Row[], log = false): obj
     type: "nominal",
     title: null,
     scale: { domain, range: domain.map((_, i) => palette[i === 0 ? 1 : 3]) },
-    legend: { orient: "bottom" },
+    legend: domain.length > 1 ? { orient: "bottom" } : null,
   };
   return {
     title,
@@ -71,7 +71,7 @@ function panel(title: string, y: string, data: readonly Row[], log = false): obj
                 [6, 4],
               ],
             },
-            legend: null,
+            legend: domain.length > 1 ? { orient: "bottom" } : null,
           },
         },
       },

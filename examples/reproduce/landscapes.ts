@@ -9,6 +9,7 @@ export interface Named {
 }
 
 const size = 210;
+const gap = 45;
 
 /** Loss above that of the lowest point shown, so that colours compare methods; capped at `most`. */
 const capped = (x: number, most: number): number => Math.min(Number.isFinite(x) ? x : most, most);
@@ -58,15 +59,20 @@ export function figure4(all: readonly Named[], title: string): Picture {
   );
   const n = all[0]!.landscape.axis.length;
   const reach = Math.max(...all[0]!.landscape.axis);
-  const thresholds = Array.from(
-    { length: 12 },
-    (_, i) => least + ((i + 0.5) / 12) * (most - least),
+  const thresholds = Array.from({ length: 12 }, (_, i) =>
+    i === 0 ? least - 1 : least + (i / 12) * (most - least),
   );
   const color = { scale: "loss", field: "loss" };
-  const column = (k: number) => ({ value: k * (size + 25) });
+  const column = (k: number) => ({ value: k * (size + gap) });
   const spec: Spec = {
     $schema: "https://vega.github.io/schema/vega/v6.json",
-    ...{ config, width: all.length * (size + 25), height: 2 * size + 50, padding: 10 },
+    ...{
+      config,
+      width: all.length * (size + gap),
+      height: 2 * size + 70,
+      padding: { left: 25, top: 60, right: 75, bottom: 10 },
+      autosize: "none",
+    },
     title: {
       text: `Figure 4: ${title}`,
       subtitle:
@@ -76,7 +82,14 @@ export function figure4(all: readonly Named[], title: string): Picture {
       {
         name: `grid${k}`,
         values: [
-          { width: n, height: n, values: landscape.loss.flat().map((x) => capped(x, most)) },
+          {
+            width: n,
+            height: n, // Rows from the top down, as pictures have them.
+            values: landscape.loss
+              .toReversed()
+              .flat()
+              .map((x) => capped(x, most)),
+          },
         ],
       },
       {
@@ -102,7 +115,13 @@ export function figure4(all: readonly Named[], title: string): Picture {
       } as never,
     ],
     scales: [
-      { name: "loss", type: "linear", domain: [least, most], range: { scheme: "viridis" } },
+      {
+        name: "loss",
+        type: "linear",
+        domain: [least, most],
+        range: { scheme: "viridis" },
+        clamp: true,
+      },
       { name: "axis", type: "linear", domain: [-reach, reach], range: [0, size] },
     ],
     legends: [{ fill: "loss", title: "loss", orient: "right" }],
@@ -119,7 +138,9 @@ export function figure4(all: readonly Named[], title: string): Picture {
           },
         },
         title: { text: label, anchor: "middle" as const, fontSize: 12 },
-        axes: [{ scale: "axis", orient: "bottom" as const, tickCount: 3 }],
+        axes: [
+          { scale: "axis", orient: "bottom" as const, values: [-reach, 0, reach], format: "~g" },
+        ],
         marks: [
           {
             type: "path" as const,
@@ -147,7 +168,7 @@ export function figure4(all: readonly Named[], title: string): Picture {
         encode: {
           enter: {
             x: column(k),
-            y: { value: size + 50 },
+            y: { value: size + 70 },
             width: { value: size },
             height: { value: size },
           },

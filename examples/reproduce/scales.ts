@@ -270,8 +270,8 @@ const adamw = (e: Experiment, changes: Partial<Experiment> = {}): Experiment => 
 });
 
 const smallMeasuring: Measuring = {
-  probes: 64,
-  examples: 2000,
+  probes: 32,
+  examples: 1000,
   lanczos: 24,
   grid: 21,
   reach: 1,
