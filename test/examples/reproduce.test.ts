@@ -1,0 +1,144 @@
+/** The reproduction at its smallest scale, all parts; its statistics, controls and corruptions. */
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { random, type Tensor } from "dawngrad";
+import { gradientOf } from "dawngrad/optim";
+import { hostArray, reference } from "dawngrad/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { corrupted, corruptions } from "../../examples/reproduce/corruptions.js";
+import { reproduce } from "../../examples/reproduce/main.js";
+import { gradientFunction } from "../../examples/reproduce/methods.js";
+import { scales } from "../../examples/reproduce/scales.js";
+import { holm, pairedP } from "../../examples/reproduce/statistics.js";
+import { storeIn } from "../../examples/reproduce/store.js";
+
+describe("--scale smoke", () => {
+  let folder: string;
+  const options = () => ({ scale: "smoke", out: folder, adapter: "auto", quiet: true }) as const;
+  const never = new AbortController().signal;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "reproduce-"));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  test("makes every table and figure, and goes on from raw results", async () => {
+    const file = await reproduce(["all"], options(), never);
+    const text = await readFile(file, "utf8");
+    for (const heading of ["Table 1", "Table 2", "Table 3", "Figures 1 and 2", "Figure 4"]) {
+      expect(text).toContain(`## ${heading}`);
+    }
+    expect(text).toContain("SAM at ρ(1+2β)");
+    expect(text).toContain("too few seeds for a test");
+    expect(text).not.toMatch(/NaN|undefined|Infinity/);
+    // Every figure is there in both forms, with a text in its place.
+    const shown = [...text.matchAll(/!\[(.+?)\]\(figures\/(.+?)\.png\)/g)];
+    expect(shown.map((m) => m[2])).toEqual(["figure1", "figure2", "figure4-mlp-mnist"]);
+    for (const [, alternative, name] of shown) {
+      expect(alternative!.length).toBeGreaterThan(80);
+      expect((await stat(join(folder, "figures", `${name}.png`))).size).toBeGreaterThan(5000);
+      expect(await readFile(join(folder, "figures", `${name}.svg`), "utf8")).toMatch(/^<svg/);
+    }
+    // Again: nothing is trained, the report is the same.
+    const raw = join(folder, "raw", "table1", "mlp-mnist");
+    const times = async () =>
+      Promise.all((await readdir(raw)).map(async (f) => (await stat(join(raw, f))).mtimeMs));
+    const before = await times();
+    await reproduce(["all"], options(), never);
+    expect(await times()).toEqual(before);
+    expect(await readFile(file, "utf8")).toBe(text);
+  }, 300_000);
+
+  test("a data set that is absent is reported as skipped, with where to get it", async () => {
+    const { missing } = await import("../../examples/reproduce/images.js");
+    expect(missing("cifar-10", {})).toMatch(
+      /give --cifar FOLDER with its binary version, from https:/,
+    );
+    expect(missing("cifar-100", { "cifar-100": "/nowhere" })).toMatch(/\/nowhere does not exist/);
+    expect(missing("mnist", {})).toBeUndefined();
+  });
+
+  test("another key makes a piece anew; damaged raw results say so", async () => {
+    const store = storeIn(join(folder, "keys"), "none");
+    const made: number[] = [];
+    const once = (key: number) =>
+      store.once("piece", { key }, async () => {
+        made.push(key);
+        return key;
+      });
+    expect((await once(1)).result).toBe(1);
+    expect((await once(1)).result).toBe(1);
+    expect((await once(2)).result).toBe(2);
+    expect(made).toEqual([1, 2]);
+  });
+});
+
+test("every scale's experiments have names of their own and a control for CR-SAM", () => {
+  for (const { table1, table2 } of Object.values(scales)) {
+    const all = [...table1, ...table2];
+    expect(new Set(all.map((e) => e.name)).size).toBe(all.length);
+    for (const { methods } of all) {
+      if (methods.includes("cr-sam")) expect(methods).toContain("cr-sam-control");
+      if (methods.includes("cr-sam-paper")) expect(methods).toContain("cr-sam-paper-control");
+    }
+  }
+});
+
+describe("statistics", () => {
+  test("Wilcoxon's exact test: ten differences of one sign have p = 2/2¹⁰", () => {
+    const a = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+    expect(
+      pairedP(
+        a,
+        a.map(() => 0),
+      ),
+    ).toBeCloseTo(2 / 2 ** 10, 10);
+    expect(pairedP(a, a)).toBe(1);
+    expect(pairedP([1, 2, 3], [0, 0, 0])).toBeNaN();
+  });
+  test("Holm: sorted p-values times what is left, never falling; NaN stays", () => {
+    const [a, nan, b, c] = holm([0.01, Number.NaN, 0.04, 0.03]);
+    expect([a, b, c].map((p) => Number(p!.toFixed(6)))).toEqual([0.03, 0.06, 0.06]);
+    expect(nan).toBeNaN();
+  });
+});
+
+test("controls are CR-SAM itself where the loss is quadratic", async () => {
+  const base = gradientOf((w: Tensor, state: null, _b: null, _k: Tensor) => ({
+    loss: w
+      .mul(w)
+      .sum()
+      .add(w.slice([1], [2]).square().sum().mul(3)),
+    state,
+  }));
+  const h = { ...scales.small.table1[0]!.hyper, floorB: 1e-3 };
+  const step = (name: Parameters<typeof gradientFunction>[0]) => (w: Tensor) =>
+    gradientFunction(name, base, h)(w, null, null, random.key(0)).grads;
+  const w = hostArray([3, 1]);
+  for (const name of ["cr-sam", "cr-sam-paper"] as const) {
+    const [ours, control] = [
+      await reference(step(name))(w),
+      await reference(step(`${name}-control`))(w),
+    ];
+    Array.from(ours.data).forEach((v, i) => {
+      // Constants are folded to float32.
+      expect(Math.abs(v - control.data[i]!)).toBeLessThan(2e-6);
+    });
+  }
+});
+
+describe("corruptions", () => {
+  // Smooth within an image, so that more blur is more change.
+  const image = Uint8Array.from({ length: 2 * 8 * 8 * 3 }, (_, i) =>
+    Math.round(
+      127 + 120 * Math.sin(Math.floor((i % 192) / 24) / 1.3) * Math.cos(((i % 24) / 3) | 0),
+    ),
+  );
+  test.each(Object.keys(corruptions))("%s: the same every time, stronger with severity", (name) => {
+    const make = (severity: number) => corrupted(image, [8, 8, 3], name, severity);
+    const change = (severity: number) =>
+      make(severity).reduce((s, v, i) => s + Math.abs(v - image[i]!), 0);
+    expect(make(3)).toEqual(make(3));
+    expect(change(5)).toBeGreaterThan(change(1));
+  });
+});
