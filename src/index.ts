@@ -39,6 +39,8 @@ export {
   psumScatter,
 } from "./api/collectives.js";
 export { type NestedArray, tidy } from "./api/concrete.js";
+export * from "./api/control/index.js";
+export { switchCase as switch } from "./api/control/index.js";
 export {
   type ArgumentRule,
   type CustomJvp,

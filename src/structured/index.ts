@@ -12,6 +12,7 @@ export { type CustomJvpParams, customJvpP } from "./custom-jvp.js";
 export { type CustomVjpParams, customVjpP } from "./custom-vjp.js";
 export { scan } from "./scan.js";
 export type { ScanParams } from "./scan-params.js";
+export { unrolledScan } from "./unroll.js";
 export { type WhileParams, whileLoop } from "./while.js";
 
 export const structuredPrimitives: readonly Primitive[] = [
