@@ -68,6 +68,12 @@ export class Faults {
     }
   }
 
+  /** Records what went wrong after the call that began it had returned. */
+  note(label: string, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#faults.push({ kind: "internal", message, label });
+  }
+
   /** True once the device is gone for good. */
   get isLost(): boolean {
     return this.#lost !== undefined;

@@ -5,6 +5,7 @@
 import { adapterName, isSoftware, type OpenedDevice } from "./adapter.js";
 import { Faults } from "./faults.js";
 import { plainWait, tamedWait, type Wait } from "./idle.js";
+import { Order } from "./order.js";
 import { PipelineCache } from "./pipelines.js";
 import { BufferPool } from "./pool.js";
 import { readback, Staging, write } from "./transfer.js";
@@ -44,6 +45,8 @@ export class Gpu {
   readonly pool: BufferPool;
   readonly pipelines: PipelineCache;
   readonly staging: Staging;
+  /** What goes to the queue waits here while a loop of unknown length is under way. */
+  readonly order = new Order();
   /** Awaits a promise of the device's; every wait of ours goes through here (see idle.ts). */
   readonly wait: Wait;
   #submitted = 0;
@@ -67,6 +70,7 @@ export class Gpu {
     this.pool = new BufferPool(device, this.faults, {
       maxBufferSize: this.limits.maxBufferSize,
       budget: opened.budget,
+      later: (action) => this.order.run(action),
     });
     this.pipelines = new PipelineCache(device, this.faults, this.wait);
     this.staging = new Staging(device);
@@ -94,10 +98,15 @@ export class Gpu {
    */
   submit(commands: readonly GPUCommandBuffer[], label: string): number {
     this.faults.checkLost(label);
-    this.faults.during(label, () => this.queue.submit(commands));
     this.#submitted += 1;
+    this.order.run(() => this.submitNow(commands, label));
     if (this.#submitted - Math.max(this.#fenced, this.#completed) >= 16) void this.#fence();
     return this.#submitted;
+  }
+
+  /** Submits commands of what holds the queue, past those that wait for it. */
+  submitNow(commands: readonly GPUCommandBuffer[], label: string): void {
+    this.faults.during(label, () => this.queue.submit(commands));
   }
 
   /** Notes that submission number `serial`, and so all before it, has finished. */
@@ -157,6 +166,7 @@ export class Gpu {
   async #fence(): Promise<void> {
     const serial = this.#submitted;
     this.#fenced = serial;
+    await this.order.reached();
     try {
       await this.wait(() => this.queue.onSubmittedWorkDone());
       this.finished(serial);

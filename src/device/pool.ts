@@ -47,6 +47,8 @@ export interface PoolOptions {
    * never refuse: without a limit the system kills the process instead of an error being thrown.
    */
   readonly budget?: number | undefined;
+  /** How to do something once all that was submitted so far has reached the queue; at once if not given. */
+  readonly later?: (action: () => void) => void;
 }
 
 export class BufferPool {
@@ -54,6 +56,7 @@ export class BufferPool {
   readonly #faults: Faults;
   readonly #maxBufferSize: number;
   readonly #budget: number;
+  readonly #later: (action: () => void) => void;
   #maxIdleBytes: number;
   readonly #idle = new Map<number, GPUBuffer[]>();
   /** Idle buffers, least recently released first. */
@@ -72,6 +75,7 @@ export class BufferPool {
     this.#faults = faults;
     // Sizes are whole words; lavapipe says 2**32 - 1.
     this.#maxBufferSize = options.maxBufferSize - (options.maxBufferSize % 4);
+    this.#later = options.later ?? ((action) => action());
     this.#budget = options.budget ?? Number.POSITIVE_INFINITY;
     this.#maxIdleBytes = options.maxIdleBytes ?? Math.min(2 ** 30, this.#budget / 4);
   }
@@ -146,7 +150,7 @@ export class BufferPool {
       list.splice(list.indexOf(buffer), 1);
       this.#pooledBytes -= buffer.size;
       const id = this.idOf(buffer);
-      buffer.destroy();
+      this.#later(() => buffer.destroy());
       for (const watcher of this.#watchers) watcher(id);
     }
   }

@@ -16,8 +16,12 @@ export function write(gpu: Gpu, buffer: GPUBuffer, offset: number, data: ArrayBu
     padded.set(bytes);
     bytes = padded;
   }
-  gpu.faults.during(`upload to ${buffer.label}`, () =>
-    gpu.queue.writeBuffer(buffer, offset, bytes as Uint8Array<ArrayBuffer>),
+  // The caller may change the data as soon as we return.
+  const kept = gpu.order.held ? bytes.slice() : bytes;
+  gpu.order.run(() =>
+    gpu.faults.during(`upload to ${buffer.label}`, () =>
+      gpu.queue.writeBuffer(buffer, offset, kept as Uint8Array<ArrayBuffer>),
+    ),
   );
 }
 
@@ -86,6 +90,7 @@ export async function readback(
     encoder.copyBufferToBuffer(buffer, start, staging, 0, end - start);
     const serial = gpu.submit([encoder.finish()], label);
     gpu.faults.check(label);
+    await gpu.order.reached();
     await gpu.wait(() => staging.mapAsync(MapMode.READ, 0, end - start));
     gpu.finished(serial);
     const from = byteOffset - start;

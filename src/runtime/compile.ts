@@ -1,9 +1,17 @@
 /** From graphs to programs, once for each structure. */
 import { currentGpu, type Gpu } from "../device/index.js";
 import type { Graph } from "../ir/graph.js";
-import { graphKey } from "../ir/print.js";
-import { type ScheduleOptions, schedule, type Target } from "../schedule/index.js";
+import { graphKey, graphLits } from "../ir/print.js";
+import {
+  expand,
+  hasControl,
+  type ScheduleOptions,
+  schedule,
+  scheduleControl,
+  type Target,
+} from "../schedule/index.js";
 import type { EmitOptions } from "../wgsl/index.js";
+import { ControlExecutable } from "./control/executable.js";
 import { Executable } from "./executable.js";
 import type { Program } from "./program.js";
 
@@ -22,7 +30,7 @@ export const targetOf = (gpu: Gpu): Target => ({
 });
 
 /** Executables by structure, for each device, least recently used first. */
-const caches = new WeakMap<Gpu, Map<string, Executable>>();
+const caches = new WeakMap<Gpu, Map<string, Executable | ControlExecutable>>();
 const capacity = 2048;
 
 const mask = (list: readonly boolean[] | undefined): string =>
@@ -39,17 +47,31 @@ export function compile(graph: Graph, options: CompileOptions): Program {
     cache = new Map();
     caches.set(gpu, cache);
   }
-  const { name, donated, hostScalars, emit } = options;
-  const key = [graphKey(graph), mask(donated), mask(hostScalars), JSON.stringify(emit ?? {})].join(
-    "\n--\n",
-  );
+  const { name, donated, hostScalars, emit, branchLimit } = options;
+  const fixed = JSON.stringify({ ...emit, branchLimit });
+  const key = [graphKey(graph), mask(donated), mask(hostScalars), fixed].join("\n--\n");
   let executable = cache.get(key);
   if (executable) cache.delete(key);
-  else executable = new Executable(gpu, () => schedule(graph, options, targetOf(gpu)), emit ?? {});
+  else executable = makeExecutable(gpu, graph, options);
   cache.set(key, executable);
   if (cache.size > capacity) cache.delete(cache.keys().next().value!);
   const kept = executable;
   return { name, donated, graph, executable: kept, usable: () => !gpu.lost };
+}
+
+function makeExecutable(
+  gpu: Gpu,
+  graph: Graph,
+  options: CompileOptions,
+): Executable | ControlExecutable {
+  const target = targetOf(gpu);
+  const emit = options.emit ?? {};
+  if (!hasControl(graph)) return new Executable(gpu, () => schedule(graph, options, target), emit);
+  return new ControlExecutable(
+    gpu,
+    () => scheduleControl(expand(graph, graphLits(graph)), options, graph.inputs.length, target),
+    emit,
+  );
 }
 
 /** Compile the shaders of a program in parallel, without running it. */

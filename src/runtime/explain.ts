@@ -2,6 +2,7 @@
 import { type Group, type Schedule, summarise } from "../schedule/index.js";
 import type { Shader } from "../wgsl/index.js";
 import { storageBytes } from "./array.js";
+import { ControlExecutable, type Runnable } from "./control/executable.js";
 import type { Program } from "./program.js";
 
 export interface ExplainedKernel {
@@ -12,6 +13,8 @@ export interface ExplainedKernel {
   readonly bytesWritten: number;
   /** The primitives that the kernel computes, by name. */
   readonly fused: readonly string[];
+  /** How often it runs, in a program with loops: a whileLoop's rounds count once. */
+  readonly times?: number;
 }
 
 export interface Explanation {
@@ -20,17 +23,28 @@ export interface Explanation {
   readonly kernels: readonly ExplainedKernel[];
   /** Bytes of inputs, results and intermediates at once. */
   readonly peakBytes: number;
+  /** Loops, outer ones before those within. `dispatches` counts all rounds of those whose number is known. */
+  readonly loops?: readonly ExplainedLoop[];
+}
+
+export interface ExplainedLoop {
+  /** Rounds; null where only the run knows (whileLoop). */
+  readonly rounds: number | null;
+  /** Dispatches of one round, loops of known length within counted in full. */
+  readonly dispatchesPerRound: number;
 }
 
 /** What one run of a program does. */
 export function explainProgram(program: Program): Explanation {
+  if (program.executable instanceof ControlExecutable) return explainControl(program.executable);
   const { schedule, shaders } = program.executable;
   return explainSchedule(schedule, shaders);
 }
 
-export function explainSchedule(s: Schedule, shaders: readonly Shader[]): Explanation {
-  const { defs, cuts, plan } = s;
-  const kernels = s.dispatches.map((d, i): ExplainedKernel => {
+/** The dispatches of one straight schedule. */
+function kernelsOf(s: Schedule, shaders: readonly Shader[]): ExplainedKernel[] {
+  const { defs, cuts } = s;
+  return s.dispatches.map((d, i): ExplainedKernel => {
     const parts = d.groups.map((g: Group, j) => summarise(g, defs, cuts, d.kernels[j]!.stores));
     const sum = (f: (p: (typeof parts)[number]) => number) => parts.reduce((n, p) => n + f(p), 0);
     return {
@@ -42,6 +56,11 @@ export function explainSchedule(s: Schedule, shaders: readonly Shader[]): Explan
       fused: parts.flatMap((p) => p.fused),
     };
   });
+}
+
+export function explainSchedule(s: Schedule, shaders: readonly Shader[]): Explanation {
+  const { defs, cuts, plan } = s;
+  const kernels = kernelsOf(s, shaders);
   const inputs = defs.graph.inputs
     .filter((v, i) => i < defs.inputCount && !cuts.isScalar(v))
     .reduce((n, v) => n + storageBytes(v.aval), 0);
@@ -54,6 +73,50 @@ export function explainSchedule(s: Schedule, shaders: readonly Shader[]): Explan
     submits: kernels.length > 0 ? 1 : 0,
     kernels,
     peakBytes: inputs + results + arena,
+  };
+}
+
+function explainControl({ schedule, stages, arena }: ControlExecutable): Explanation {
+  const loops: ExplainedLoop[] = [];
+  const kernels: ExplainedKernel[] = [];
+  /** Dispatches of some stages, once; `times` is how often they run. */
+  const visit = (list: readonly Runnable[], times: number): { all: number; least: number } => {
+    let all = 0;
+    let least = 0;
+    for (const stage of list) {
+      if (stage.kind === "steps") {
+        const [first] = stage.steps;
+        if (!first) continue;
+        const shaders = stage.steps.map((step) => step.shader);
+        kernels.push(...kernelsOf(first.segment.schedule, shaders).map((k) => ({ ...k, times })));
+        all += stage.steps.length;
+        least += stage.steps.length;
+        continue;
+      }
+      const rounds = stage.kind === "loop" ? stage.length : null;
+      const at = loops.length;
+      loops.push({ rounds, dispatchesPerRound: 0 });
+      const round = visit(stage.body, times * (rounds ?? 1));
+      loops[at] = { rounds, dispatchesPerRound: round.all };
+      all += round.all * (rounds ?? 1);
+      least += round.least * (rounds ?? 0);
+    }
+    return { all, least };
+  };
+  const { least } = visit(stages, 1);
+  const bytes = (list: readonly number[]) => list.reduce((n, x) => n + x, 0);
+  const arrays = schedule.inputs.map((a, i) => (schedule.hostScalars[i] ? 0 : storageBytes(a)));
+  return {
+    dispatches: least,
+    submits: least > 0 ? 1 : 0,
+    kernels,
+    peakBytes:
+      bytes(arrays) +
+      bytes(schedule.outputs.map(storageBytes)) +
+      bytes(schedule.frames) +
+      bytes(schedule.flags) * 4 +
+      bytes(arena),
+    loops,
   };
 }
 

@@ -1,6 +1,8 @@
 /** Arrays on the device, and programs that make new ones from them. */
 export { blockArrays, ConcreteArray, fromHost } from "./array.js";
 export { type CompileOptions, compile, targetOf, warmup } from "./compile.js";
+export { submitBudget } from "./control/budget.js";
+export { type Counters, counters } from "./counters.js";
 export { deliver, effectsDone, enqueue } from "./effects.js";
 export {
   type ExplainedKernel,
@@ -9,4 +11,4 @@ export {
   explainSchedule,
 } from "./explain.js";
 export { type MemoryStats, memoryStats } from "./memory.js";
-export { type Counters, counters, type Program, run } from "./program.js";
+export { type Program, run } from "./program.js";

@@ -6,23 +6,18 @@ import type { Graph } from "../ir/graph.js";
 import type { Output } from "../schedule/index.js";
 import { wordOf } from "../wgsl/index.js";
 import { ConcreteArray, Storage } from "./array.js";
+import { ControlExecutable } from "./control/executable.js";
+import { runControl } from "./control/run.js";
+import { counters } from "./counters.js";
 import type { Executable, SlotCopy } from "./executable.js";
 import { type BufferCopy, feed, type RunInput } from "./feed.js";
-
-export interface Counters {
-  dispatches: number;
-  submits: number;
-}
-
-/** Dispatches and submissions by programs so far: what `explain` promises can be counted. */
-export const counters: Counters = { dispatches: 0, submits: 0 };
 
 /** A program under its own name. */
 export interface Program {
   readonly name: string;
   readonly donated: readonly boolean[];
   readonly graph: Graph;
-  readonly executable: Executable;
+  readonly executable: Executable | ControlExecutable;
   /** False once the device that it was compiled for is gone. */
   usable(): boolean;
 }
@@ -37,6 +32,7 @@ export function run(
   lits: readonly number[],
 ): ConcreteArray[] {
   const { name, executable } = program;
+  if (executable instanceof ControlExecutable) return runControl(program, executable, inputs, lits);
   const { gpu } = executable;
   const steps = executable.steps();
   const { inputCount } = executable.schedule.defs;
@@ -49,7 +45,7 @@ export function run(
     counters.dispatches += steps.length;
     counters.submits += 1;
   }
-  const outputs = outputsOf(program, inputs, scalar);
+  const outputs = outputsOf(program, executable, inputs, scalar);
   // The donated arrays are spent; results that lie in their storages keep those.
   for (let i = 0; i < inputs.length; i++) {
     const x = inputs[i]!;
@@ -105,11 +101,11 @@ function encodeCopies(
 }
 
 function outputsOf(
-  program: Program,
+  { name, graph }: Program,
+  executable: Executable,
   inputs: readonly RunInput[],
   scalar: (input: number) => number,
 ): ConcreteArray[] {
-  const { name, executable, graph } = program;
   const { gpu, schedule, frame } = executable;
   const make = (o: Output, aval: Aval): ConcreteArray => {
     switch (o.kind) {

@@ -13,6 +13,7 @@ import type { Var } from "../ir/graph.js";
 import type { Defs } from "./defs.js";
 import { bytesOf } from "./kernel.js";
 import { donorsOf } from "./pairs.js";
+import type { Place } from "./place.js";
 import type { Target } from "./target.js";
 
 /** Donated inputs that lie in one buffer. */
@@ -51,7 +52,17 @@ export class Homes {
     donated: readonly boolean[],
     hostScalars: ReadonlySet<number>,
     target: Target,
+    /** Where a larger program has put the inputs and results of this part of it. */
+    places?: ReadonlyMap<Var, Place>,
   ) {
+    if (places) {
+      this.blocks = [];
+      this.donors = new Map();
+      this.gathered = new Set();
+      this.scattered = new Set();
+      for (const [v, { buffer }] of places) this.#own.set(v, buffer);
+      return;
+    }
     const returned = defs.returned();
     const inputs = defs.graph.inputs
       .map((v, i) => ({ v, i }))

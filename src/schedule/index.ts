@@ -1,11 +1,22 @@
 /** Scheduling: graphs to fused kernels, in order, with their memory planned. */
 export { Analyser, type Analysis, analyse, type Storage } from "./analyse.js";
 export type { ContractParams, MatrixSizes } from "./contraction.js";
+export {
+  type ControlSchedule,
+  controlKey,
+  hasControl,
+  type Loop,
+  type Segment,
+  type Stage,
+  scheduleControl,
+  type While,
+} from "./control/index.js";
 export { Defs } from "./defs.js";
 export type { Group } from "./fuse.js";
 export { type GroupSummary, summarise } from "./group.js";
 export type { StateBlock } from "./homes.js";
 export type { ContractKernel, InnerLoop, Kernel, LoopKernel } from "./kernel.js";
+export { expand } from "./lower.js";
 export {
   bufferKey,
   bufferOf,

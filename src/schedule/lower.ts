@@ -289,11 +289,16 @@ function sameElements(defs: Defs, output: Atom): Atom {
   return at;
 }
 
-/** Everything that precedes fusion. `lits` are the graph's constants in the order of graphLits. */
-export function lower(graph: Graph, lits: readonly Lit[], target: Target): Defs {
+/** A graph without opaque equations; each use of one of `lits` is an input, after the graph's own. */
+export function expand(graph: Graph, lits: readonly Lit[]): Graph {
   let g = rewrite(graph, expandOpaque, lits);
   while (g.eqns.some((eqn) => eqn.prim.kind === "opaque")) g = rewrite(g, expandOpaque);
-  g = rewrite(liveOnly(g), wideViews(target));
+  return liveOnly(g);
+}
+
+/** Everything that precedes fusion. `lits` are the graph's constants in the order of graphLits. */
+export function lower(graph: Graph, lits: readonly Lit[], target: Target): Defs {
+  let g = rewrite(expand(graph, lits), wideViews(target));
   g = transposedProducts(g);
   g = rewrite(liveOnly(g), thinContractions(target));
   g = rewrite(g, splitProducts(target));

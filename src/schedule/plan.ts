@@ -70,7 +70,9 @@ export const bufferKey = {
 const alignment = 64;
 const roundUp = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
-interface Life {
+/** A variable's bytes, and the steps between which they are its own. */
+/** A variable's bytes, and the steps between which they are its own. */
+export interface Life {
   readonly variable: Var;
   readonly first: number;
   readonly last: number;
@@ -82,7 +84,7 @@ interface Placed extends Life {
 }
 
 /** First fit: the lowest offset at which nothing else lives at the same time. */
-function place(
+export function place(
   lives: readonly Life[],
   most: number,
 ): { placed: Map<Var, [number, number]>; sizes: number[] } {

@@ -11,6 +11,7 @@ import { Homes } from "./homes.js";
 import { bytesOf, type Kernel } from "./kernel.js";
 import { lower } from "./lower.js";
 import { orderGroups } from "./order.js";
+import type { Guard, Place } from "./place.js";
 import { bufferOf, type Location, type Plan, planBuffers } from "./plan.js";
 import { worthStoring } from "./recompute.js";
 import type { Target } from "./target.js";
@@ -37,6 +38,19 @@ export interface Schedule {
   readonly plan: Plan;
   readonly outputs: readonly (Output & { readonly aval: Aval })[];
   readonly target: Target;
+  /** Places of variables that the plan does not decide: a part of a larger program. */
+  readonly places?: ReadonlyMap<Var, Place>;
+  /** Its kernels run only where all of these hold. */
+  readonly guards?: readonly Guard[];
+}
+
+/** How a part of a larger program is tied to the rest. */
+export interface Frame {
+  /** Inputs that lie elsewhere than in buffers of their own. */
+  readonly inputs: readonly (Place | undefined)[];
+  /** Where each output goes; they are distinct variables. */
+  readonly outputs: readonly Place[];
+  readonly guards: readonly Guard[];
 }
 
 export interface ScheduleOptions {
@@ -44,12 +58,17 @@ export interface ScheduleOptions {
   readonly donated: readonly boolean[];
   /** Inputs of one element whose value comes as a number with each run. */
   readonly hostScalars?: readonly boolean[];
+  readonly frame?: Frame;
+  /** Operations up to which all branches are computed; chosen by the adapter if not given. */
+  readonly branchLimit?: number;
 }
 
 export function schedule(graph: Graph, options: ScheduleOptions, target: Target): Schedule {
   const defs = lower(graph, graphLits(graph), target);
   const hostScalars = new Set((options.hostScalars ?? []).flatMap((is, i) => (is ? [i] : [])));
-  const homes = new Homes(defs, options.donated, hostScalars, target);
+  const { frame } = options;
+  const places = frame && placesOf(defs, frame);
+  const homes = new Homes(defs, options.donated, hostScalars, target, places);
   const cuts = chooseCuts(defs, hostScalars, homes, target);
   let fusion = new Fusion(defs, cuts, homes, target);
   fusion.run();
@@ -77,15 +96,29 @@ export function schedule(graph: Graph, options: ScheduleOptions, target: Target)
     return { kind: "stored", variable: from, at: plan.returned.get(from)!, aval };
   });
   const dispatches = order
-    .flatMap((groups) => splitByBuffers(groups, plan, stored, target))
+    .flatMap((groups) => splitByBuffers(groups, plan, places, stored, target))
     .map((groups) => ({ groups, kernels: groups.map((g) => fusion.kernel(g, stored)) }));
-  return { name: options.name, defs, cuts, dispatches, plan, outputs, target };
+  const made = { name: options.name, defs, cuts, dispatches, plan, outputs, target };
+  return places ? { ...made, places, guards: frame!.guards } : made;
+}
+
+function placesOf(defs: Defs, frame: Frame): Map<Var, Place> {
+  const places = new Map<Var, Place>();
+  frame.inputs.forEach((place, i) => {
+    if (place) places.set(defs.graph.inputs[i]!, place);
+  });
+  frame.outputs.forEach((place, i) => {
+    const v = defs.graph.outputs[i]!;
+    if (!(v instanceof Lit)) places.set(v, place);
+  });
+  return places;
 }
 
 /** The groups of a dispatch as several, where the chunks of the arena are more than it can bind. */
 function splitByBuffers(
   groups: readonly Group[],
   plan: Plan,
+  places: ReadonlyMap<Var, Place> | undefined,
   stored: ReadonlySet<Var>,
   target: Target,
 ): Group[][] {
@@ -95,7 +128,9 @@ function splitByBuffers(
     const needs = new Set<string>();
     for (const v of [...g.reads.keys(), ...own]) {
       const at = plan.locations.get(v);
-      if (at) needs.add(bufferOf(plan, at));
+      const given = places?.get(v);
+      if (given) needs.add(given.buffer);
+      else if (at) needs.add(bufferOf(plan, at));
     }
     const last = out.at(-1);
     const both = new Set([...(last?.buffers ?? []), ...needs]);

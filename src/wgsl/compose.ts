@@ -18,6 +18,7 @@ import {
 import type { EmitContext } from "../ir/primitive.js";
 import type { Storage } from "../schedule/analyse.js";
 import type { Defs } from "../schedule/defs.js";
+import { stepLevel } from "../schedule/place.js";
 import { type Algebra, loadedAtom, namesIn, Walker } from "../schedule/walk.js";
 import type { ModuleBuilder, Place } from "./module.js";
 import type { Scopes } from "./scope.js";
@@ -97,8 +98,11 @@ export class Composer {
   }
 
   #atom(atom: IdxAtom): string {
-    if (atom.op === "var") return atom.name;
     const { scopes, module } = this.#o;
+    if (atom.op === "var") {
+      const level = stepLevel(atom.name);
+      return level === undefined ? atom.name : module.step(level);
+    }
     const names = namesIn([atomIdx(atom)]);
     return scopes.once(`i:${atom.key}`, names, () => {
       let text: string;
@@ -159,11 +163,12 @@ export class Composer {
     return this.#o.scopes.once(key, namesIn(index), make);
   }
 
-  #load(v: Var, flat: Idx): Value {
+  #load(v: Var, at: Idx): Value {
     const { scopes, module, defs } = this.#o;
     const { dtype } = v.aval;
-    return scopes.once(`l:${defs.id(v)}@${flat.key}`, namesIn([flat]), (): Value => {
+    return scopes.once(`l:${defs.id(v)}@${at.key}`, namesIn([at]), (): Value => {
       const place = this.#o.place(v);
+      const flat = place.base ? idxAdd(at, place.base) : at;
       if (!this.isVector([flat])) {
         this.count("scalar", 1);
         const text = module.load(place, dtype, 1, this.index(flat));
@@ -299,6 +304,12 @@ export const quarterOf = (e: Idx): Idx => {
   for (const { atom, coeff } of e.terms) out = idxAdd(out, idxScale(atomIdx(atom), coeff / 4));
   return out;
 };
+
+/** A flat position that is the same for all lanes, as a vector index; null where it is not a vector's. */
+export const vectorBase = (composer: Composer, base: Idx): string | null =>
+  base.constant % 4 === 0 && base.terms.every((t) => t.coeff % 4 === 0)
+    ? composer.index(quarterOf(base))
+    : null;
 
 /** A flat position of lanes 0-3, as a vector index; null where they are not one aligned vector. */
 export function vectorPosition(composer: Composer, flat: Idx): string | null {

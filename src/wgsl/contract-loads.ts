@@ -82,9 +82,9 @@ export class OperandLoads {
       (v) => c.storage.isStored(v),
     );
     if (!address) throw new DawngradError("internal: an operand of a contraction is not stored");
-    this.#flat = address.flat;
     this.#guards = address.guards;
     this.#place = c.place(address.source);
+    this.#flat = this.#place.base ? idxAdd(address.flat, this.#place.base) : address.flat;
     this.#module = module;
     this.#context = c;
     this.#inner = depth.inner;

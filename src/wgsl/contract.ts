@@ -64,14 +64,16 @@ function emitEpilogue(k: ContractKernel, c: ContractContext, module: ModuleBuild
   for (const v of k.vars) {
     if (!k.stores.has(v)) continue;
     const text = composer.splat(values.get(v)!, 4);
-    const vector = vectorPosition(composer, point);
+    const place = c.place(v);
+    const flat = place.base ? idxAdd(point, place.base) : point;
+    const vector = vectorPosition(composer, flat);
     if (vector !== null) {
-      lines.push(module.store(c.place(v), v.aval.dtype, 4, vector, text));
+      lines.push(module.store(place, v.aval.dtype, 4, vector, text));
       continue;
     }
-    composer.lanes(point).forEach((e, j) => {
+    composer.lanes(flat).forEach((e, j) => {
       const at = composer.index(e);
-      const store = module.store(c.place(v), v.aval.dtype, 1, at, `${text}.${"xyzw"[j]}`);
+      const store = module.store(place, v.aval.dtype, 1, at, `${text}.${"xyzw"[j]}`);
       lines.push(`if (n + ${j}u < ${sizes.n}u) { ${store} }`);
     });
   }

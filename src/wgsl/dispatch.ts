@@ -2,10 +2,12 @@
 import { DawngradError } from "../core/errors.js";
 import type { Var } from "../ir/graph.js";
 import type { ContractKernel, LoopKernel } from "../schedule/kernel.js";
+import type { Guard } from "../schedule/place.js";
 import { bufferOf } from "../schedule/plan.js";
 import type { Dispatch, Schedule } from "../schedule/schedule.js";
 import { emitContract } from "./contract.js";
 import { type ContractVariant, tilesFor } from "./contract-tiles.js";
+import { guardText, withGuard } from "./guard.js";
 import {
   accessCost,
   type EmittedLoop,
@@ -37,6 +39,8 @@ export interface EmitOptions {
 
 /** Where a variable lies, as a buffer and an element offset. */
 export function placeOf(s: Schedule, v: Var): Place {
+  const given = s.places?.get(v);
+  if (given) return given;
   const at = s.plan.locations.get(v);
   if (!at) throw new DawngradError("internal: a variable has no place in memory");
   return { buffer: bufferOf(s.plan, at), offset: "offset" in at ? at.offset / 4 : 0 };
@@ -50,18 +54,31 @@ export function emitDispatch(s: Schedule, d: Dispatch, options: EmitOptions = {}
     place: (v) => placeOf(s, v),
   };
   const [first] = d.kernels;
-  if (first?.kind === "contract") return contractShader(first, context, options);
-  return loopShader(d.kernels as readonly LoopKernel[], context, options);
+  const guards = s.guards ?? [];
+  if (first?.kind === "contract") return contractShader(first, context, options, guards);
+  return loopShader(d.kernels as readonly LoopKernel[], context, options, guards);
 }
 
-function contractShader(k: ContractKernel, c: LoopContext, options: EmitOptions): Shader {
+function contractShader(
+  k: ContractKernel,
+  c: LoopContext,
+  options: EmitOptions,
+  guards: readonly Guard[],
+): Shader {
   const module = new ModuleBuilder();
+  const guard = guardText(guards, module);
   const [tile] = tilesFor(k, c, options.contractVariant);
   if (!tile) {
     throw new DawngradError(`no ${options.contractVariant} template fits this adapter's subgroups`);
   }
   const { text, workgroups, constants } = emitContract(k, c, module, tile);
-  return { wgsl: text, bindings: module.bindings, words: module.words, workgroups, constants };
+  return {
+    wgsl: withGuard(text, guard),
+    bindings: module.bindings,
+    words: module.words,
+    workgroups,
+    constants,
+  };
 }
 
 /** The kernel with these lanes, where it can be written so. */
@@ -91,8 +108,14 @@ function bestLanes(k: LoopKernel, c: LoopContext): Lanes {
   return best;
 }
 
-function loopShader(kernels: readonly LoopKernel[], c: LoopContext, options: EmitOptions): Shader {
+function loopShader(
+  kernels: readonly LoopKernel[],
+  c: LoopContext,
+  options: EmitOptions,
+  guards: readonly Guard[],
+): Shader {
   const module = new ModuleBuilder();
+  const guard = guardText(guards, module);
   const emitted = kernels.map((k) => {
     const wanted = options.lanes;
     const possible = wanted && laneChoices(k, c.defs).includes(wanted) && tryLanes(k, c, wanted);
@@ -113,7 +136,7 @@ function loopShader(kernels: readonly LoopKernel[], c: LoopContext, options: Emi
     "}",
   ];
   return {
-    wgsl: module.text([...functions, ...main].join("\n")),
+    wgsl: withGuard(module.text([...functions, ...main].join("\n")), guard),
     bindings: module.bindings,
     words: module.words,
     workgroups: [columns, rows, 1],

@@ -1,12 +1,20 @@
 /** Loop kernels as WGSL functions: reductions, expressions and an inner loop at each point. */
+import type { DType } from "../core/dtype.js";
 import { DawngradError } from "../core/errors.js";
 import type { Eqn, Var } from "../ir/graph.js";
-import { type Idx, idxFlatten, idxUnflatten } from "../ir/index-expr.js";
+import { type Idx, idxAdd, idxFlatten, idxUnflatten } from "../ir/index-expr.js";
 import { analyse, type Storage } from "../schedule/analyse.js";
 import type { Defs } from "../schedule/defs.js";
 import { type LoopKernel, loopVar, operandAt, pointOf, reduction } from "../schedule/kernel.js";
 import type { Target } from "../schedule/target.js";
-import { type AccessCounts, Composer, quarterName, type Value, vectorPosition } from "./compose.js";
+import {
+  type AccessCounts,
+  Composer,
+  quarterName,
+  type Value,
+  vectorBase,
+  vectorPosition,
+} from "./compose.js";
 import type { ModuleBuilder, Place } from "./module.js";
 import { Scopes } from "./scope.js";
 import { typeOf } from "./text.js";
@@ -127,13 +135,37 @@ class LoopEmitter {
     const value = this.#values.get(v)!;
     const { dtype } = v.aval;
     const { lines } = this.#scopes;
-    if (this.#lanes === "points") {
-      const text = this.composer.splat(value, 4);
-      lines.push(this.#module.store(this.#c.place(v), dtype, 4, quarterName("p"), text));
-    } else {
-      const at = this.composer.index(this.#point);
-      lines.push(this.#module.store(this.#c.place(v), dtype, 1, at, value.text));
+    const place = this.#c.place(v);
+    if (this.#lanes !== "points") {
+      const at = this.composer.index(based(this.#point, place));
+      lines.push(this.#module.store(place, dtype, 1, at, value.text));
+      return;
     }
+    const text = this.composer.splat(value, 4);
+    if (!place.base) {
+      lines.push(this.#module.store(place, dtype, 4, quarterName("p"), text));
+      return;
+    }
+    // A slice of a stack: what lies beyond its end is another slice.
+    const base = this.#k.size % 4 === 0 ? vectorBase(this.composer, place.base) : null;
+    if (base !== null) {
+      const at = `${base} + ${quarterName("p")}`;
+      lines.push(this.#module.store(place, dtype, 4, at, text));
+      return;
+    }
+    this.#storeLanes(place, dtype, this.#point, text);
+  }
+
+  /** Four elements one by one, except those beyond the end. */
+  #storeLanes(place: Place, dtype: DType, flat: Idx, text: string): void {
+    const guard = this.#lanes === "points" && this.#k.size % 4 !== 0;
+    this.composer.lanes(based(flat, place)).forEach((e, j) => {
+      const at = this.composer.index(e);
+      const store = this.#module.store(place, dtype, 1, at, `${text}.${"xyzw"[j]}`);
+      this.#scopes.lines.push(
+        guard ? `if (${quarterName("p")} * 4u + ${j}u < ${this.#k.size}u) { ${store} }` : store,
+      );
+    });
   }
 
   /** One loop for `first` and every other reduction of equal extent that can be done along. */
@@ -273,28 +305,25 @@ class LoopEmitter {
     const place = this.#c.place(v);
     const { dtype } = v.aval;
     if (!this.composer.isVector([flat])) {
-      lines.push(this.#module.store(place, dtype, 1, this.composer.index(flat), value.text));
+      const at = this.composer.index(based(flat, place));
+      lines.push(this.#module.store(place, dtype, 1, at, value.text));
       return;
     }
     const text = this.composer.splat(value, 4);
-    const vector = vectorPosition(this.composer, flat);
+    const vector = vectorPosition(this.composer, based(flat, place));
     if (vector !== null) {
       lines.push(this.#module.store(place, dtype, 4, vector, text));
       this.composer.count("vector", 1);
       return;
     }
     this.composer.count("scalar", 4);
-    this.composer.lanes(flat).forEach((e, j) => {
-      const at = this.composer.index(e);
-      // The last vector of points may reach beyond the end.
-      const store = this.#module.store(place, dtype, 1, at, `${text}.${"xyzw"[j]}`);
-      const guard = this.#lanes === "points" && this.#k.size % 4 !== 0;
-      lines.push(
-        guard ? `if (${quarterName("p")} * 4u + ${j}u < ${this.#k.size}u) { ${store} }` : store,
-      );
-    });
+    // The last vector of points may reach beyond the end.
+    this.#storeLanes(place, dtype, flat, text);
   }
 }
+
+/** A flat position within a variable as one of its buffer. */
+const based = (flat: Idx, place: Place): Idx => (place.base ? idxAdd(flat, place.base) : flat);
 
 /** Write a loop kernel as the body of a function. */
 export function emitLoop(

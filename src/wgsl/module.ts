@@ -1,13 +1,10 @@
 /** A shader module in the making: its bindings, uniform words and helper functions. */
 import type { DType } from "../core/dtype.js";
+import type { Place } from "../schedule/place.js";
 import type { Width } from "./text.js";
 import { constantText, storageType, widen, wordOf } from "./text.js";
 
-/** Where a stored variable lies: a buffer (by any key) and an element offset, a multiple of 4. */
-export interface Place {
-  readonly buffer: string;
-  readonly offset: number;
-}
+export type { Place };
 
 /** One word of a kernel's uniform data. */
 export type Word =
@@ -24,15 +21,18 @@ interface Bound {
 }
 
 export interface ModuleBinding {
-  /** Buffer key, or undefined for the uniform words. */
+  /** Buffer key, or undefined for uniforms: the words, or the step of a loop. */
   readonly buffer: string | undefined;
   readonly written: boolean;
+  /** The index of the loop at this depth, by a dynamic offset. */
+  readonly step?: number;
 }
 
 export class ModuleBuilder {
   readonly #bound = new Map<string, Bound>();
   readonly #words = new Map<string, { index: number; word: Word }>();
   readonly #helpers = new Map<string, string>();
+  readonly #steps = new Set<number>();
   #counter = 0;
 
   /** A new identifier within the function that is being written. */
@@ -78,6 +78,12 @@ export class ModuleBuilder {
     const one = widen("u32", width);
     const raw = dtype === "bool" ? `select(${one}(0u), ${one}(1u), ${value})` : value;
     return `${b.name}_w${width === 4 ? "v" : "s"}_${storageType(dtype)}(${index}, ${raw});`;
+  }
+
+  /** The index of the loop at a depth of nesting, as a u32. */
+  step(level: number): string {
+    this.#steps.add(level);
+    return `step${level}.x`;
   }
 
   /** A uniform word, as a scalar of the dtype. */
@@ -135,11 +141,12 @@ export class ModuleBuilder {
     return [...this.#words.values()].map((w) => w.word);
   }
 
-  /** The bindings of group 0 in their order: the uniform words (if any), then the buffers. */
+  /** The bindings of group 0 in their order: the uniform words (if any), loops' steps, buffers. */
   get bindings(): ModuleBinding[] {
     const words = this.#words.size > 0 ? [{ buffer: undefined, written: false }] : [];
     const buffers = [...this.#bound.values()].map((b) => ({ buffer: b.key, written: b.written }));
-    return [...words, ...buffers];
+    const steps = [...this.#steps].map((step) => ({ buffer: undefined, written: false, step }));
+    return [...words, ...steps, ...buffers];
   }
 
   #accessors(b: Bound, type: string): string[] {
@@ -176,6 +183,9 @@ export class ModuleBuilder {
         `@group(0) @binding(${binding++}) var<uniform> words: array<vec4<u32>, ${n}>;`,
         "fn word(i: u32) -> u32 { return words[i >> 2u][i & 3u]; }",
       );
+    }
+    for (const level of this.#steps) {
+      out.push(`@group(0) @binding(${binding++}) var<uniform> step${level}: vec4<u32>;`);
     }
     for (const b of this.#bound.values()) {
       const [only] = b.types;

@@ -11,13 +11,21 @@ const names = [
   "8. device = reference",
   "8. device = reference for gradients",
   "8. device = reference for vmapped gradients",
+  "8. branches by guards = branches by selection",
   "8. fused = unfused",
   "8. results in the place of donated inputs are right",
   "8. runs of one program do not disturb each other, and constants are data",
   "8. no live buffer remains after disposal",
 ];
 
-describe("laws of the device over random programs", () => {
+describe.each([
+  { kind: "random programs", options: { maxSteps: 8 }, runs: RUNS },
+  {
+    kind: "random programs with control flow",
+    options: { maxSteps: 4, control: true },
+    runs: Math.ceil(RUNS / 2),
+  },
+])("laws of the device over $kind", ({ options, runs }) => {
   let laws: readonly Law[] = [];
   beforeAll(async () => {
     laws = await deviceLaws();
@@ -27,14 +35,14 @@ describe("laws of the device over random programs", () => {
   for (const [i, name] of names.entries()) {
     it(name, { timeout: 180_000 }, async () => {
       await fc.assert(
-        fc.asyncProperty(program({ maxSteps: 8 }), async (p) => {
+        fc.asyncProperty(program(options), async (p) => {
           try {
             await laws[i]!.check(p);
           } catch (error) {
             if (!(error instanceof Discard)) throw error;
           }
         }),
-        { numRuns: RUNS, seed: SEED },
+        { numRuns: runs, seed: SEED },
       );
     });
   }

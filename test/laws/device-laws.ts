@@ -7,6 +7,7 @@ import { bind, buildGraph } from "../../src/ir/builder.js";
 import { evalGraph, inlineGraph } from "../../src/ir/eval.js";
 import { type Atom, Graph, Lit } from "../../src/ir/graph.js";
 import { graphKey, graphLits } from "../../src/ir/print.js";
+import { mapSubGraphs } from "../../src/ir/subgraphs.js";
 import { optimise } from "../../src/optimise/index.js";
 import { interpretWithKink } from "../../src/reference/interpret.js";
 import { errorBound } from "../../src/reference/perturb.js";
@@ -33,19 +34,22 @@ interface RunOptions {
   readonly donate?: boolean;
   /** Inputs without axes are numbers of the host. */
   readonly hostScalars?: boolean;
+  /** Branches are never selections of all results. */
+  readonly guarded?: boolean;
 }
 
 /** Submit a run; the promise is for its results. */
 function start(
   graph: Graph,
   inputs: readonly NdArray[],
-  { donate = false, hostScalars = false }: RunOptions = {},
+  { donate = false, hostScalars = false, guarded = false }: RunOptions = {},
 ): Promise<NdArray[]> {
   const onHost = inputs.map((x) => hostScalars && x.shape.length === 0);
   const program = compile(graph, {
     name: "law",
     donated: inputs.map((_, i) => donate && !onHost[i]),
     hostScalars: onHost,
+    ...(guarded ? { branchLimit: 0 } : {}),
   });
   const arrays = inputs.map((x, i) => (onHost[i] ? x.data[0]! : toDevice(x)));
   const lits = graphLits(graph).map((x) => x.value);
@@ -133,11 +137,18 @@ function varied(p: RandomProgram, graph: Graph): [graph: Graph, inputs: readonly
     x instanceof Lit && isFloat(x.aval.dtype) && ![0, 1, -1].includes(x.value)
       ? new Lit(x.aval, other(x.value))
       : x;
-  const eqns = graph.eqns.map((e) => ({ ...e, inputs: e.inputs.map(lit) }));
+  const change = (g: Graph): Graph => {
+    const eqns = g.eqns.map((e) => ({
+      ...e,
+      inputs: e.inputs.map(lit),
+      params: mapSubGraphs(e.params, change),
+    }));
+    return new Graph(g.inputs, eqns, g.outputs.map(lit));
+  };
   const inputs = p.inputs.map((x) =>
     isFloat(x.dtype) ? ndarray(x.shape, x.dtype, Array.from(x.data, other)) : x,
   );
-  return [new Graph(graph.inputs, eqns, graph.outputs.map(lit)), inputs];
+  return [change(graph), inputs];
 }
 
 /** The device's laws; opens the device. */
@@ -169,6 +180,16 @@ export async function deviceLaws(): Promise<readonly Law[]> {
             : x,
         );
         return expectDevice("vmapped gradient", optimise(graph), inputs);
+      },
+    },
+    {
+      name: "8. branches by guards = branches by selection",
+      async check(p) {
+        const graph = optimise(gradGraph(lossOf(p.graph), floats(p)));
+        if (!graph.eqns.some((eqn) => eqn.prim.kind === "structured")) discard("no control flow");
+        const want = reference(graph, p.inputs);
+        const outs = await start(graph, p.inputs, { guarded: true });
+        expectWithin("guarded", outs, want, errorBound(graph, p.inputs));
       },
     },
     {
