@@ -81,5 +81,6 @@ export type { Shape } from "./core/aval.js";
 export type { DType } from "./core/dtype.js";
 export * from "./core/errors.js";
 export type { Graph } from "./ir/graph.js";
+export { submitBudget } from "./runtime/index.js";
 export { ShapeDtypeStruct } from "./trace/shape-dtype.js";
 export { isTensor, Tensor, type TensorLike } from "./trace/tensor.js";

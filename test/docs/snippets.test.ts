@@ -32,8 +32,8 @@ async function run(snippet: Snippet): Promise<number> {
   for (const entry of [...lookupOrder(snippet.file)].reverse()) {
     for (const [name, value] of Object.entries(modules[entry])) scope.set(name, value);
   }
-  // numpy's name for the variance is no identifier: it is reached as `x.var()` or by import.
-  scope.delete("var");
+  // Names that are no identifiers: they are reached as `x.var()`, or by import.
+  for (const name of ["var", "switch"]) scope.delete(name);
   const { body, expectations } = asFunctionBody(snippet);
   const quiet = { ...console, log: () => {} };
   const check = async (index: number, value: unknown) => {

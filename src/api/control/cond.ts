@@ -16,7 +16,7 @@ import {
   specOf,
 } from "../arguments.js";
 import { astype, notEqual } from "../ops/index.js";
-import type { Traced } from "./types.js";
+import type { Traced, TracedArgs } from "./types.js";
 
 /**
  * `trueFun(...operands)` where `pred` holds, else `falseFun(...operands)` (jax.lax.cond). Both are
@@ -32,8 +32,8 @@ import type { Traced } from "./types.js";
  */
 export function cond<const A extends readonly unknown[], const R>(
   pred: TensorLike,
-  trueFun: (...operands: Traced<A> & readonly unknown[]) => R,
-  falseFun: (...operands: Traced<A> & readonly unknown[]) => NoInfer<R>,
+  trueFun: (...operands: TracedArgs<A>) => R,
+  falseFun: (...operands: TracedArgs<A>) => NoInfer<R>,
   ...operands: A
 ): Traced<R> {
   const p = asTensor(pred);
@@ -65,7 +65,7 @@ export function cond<const A extends readonly unknown[], const R>(
  */
 export function switchCase<const A extends readonly unknown[], const R>(
   index: TensorLike,
-  branches: readonly ((...operands: Traced<A> & readonly unknown[]) => R)[],
+  branches: readonly ((...operands: TracedArgs<A>) => R)[],
   ...operands: A
 ): Traced<R> {
   const i = asTensor(index);

@@ -14,3 +14,6 @@ export type Like<T> = T extends TensorLike
   : T extends object
     ? { readonly [K in keyof T]: Like<T[K]> }
     : T;
+
+/** A list of arguments as a function sees them. */
+export type TracedArgs<A extends readonly unknown[]> = { -readonly [K in keyof A]: Traced<A[K]> };
