@@ -26,8 +26,13 @@ export interface DataSet {
   readonly augment: AugmentOptions;
 }
 
+interface Opening {
+  readonly dir?: string | undefined;
+  readonly corrupt: Options["corrupt"];
+}
+
 interface Entry {
-  open(options: Options): Promise<{ readonly train: Source; readonly test: Source }>;
+  open(options: Opening): Promise<{ readonly train: Source; readonly test: Source }>;
   readonly statistics: Statistics;
   readonly augment: readonly AugmentationName[];
   readonly policy: AugmentOptions["policy"];
@@ -40,7 +45,7 @@ interface Entry {
 
 const small = { augment: ["crop", "flip"], policy: "cifar10" } as const;
 const files = {
-  open: ({ dir, corrupt }: Options) => imageNet(dir ?? "", { corrupt }),
+  open: ({ dir, corrupt }: Opening) => imageNet(dir ?? "", { corrupt }),
   statistics: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
   augment: ["resized-crop", "flip"],
   policy: "imagenet",
@@ -87,19 +92,41 @@ export const dataSetNames = Object.keys(dataSets) as DataSetName[];
 export const entryOf = (name: DataSetName): Entry => dataSets[name];
 
 export async function openDataSet(options: Options): Promise<DataSet> {
-  const entry = entryOf(options.data);
-  const { train, test } = await entry.open(options);
-  const shape = entry.files ? [options.imageSize, options.imageSize, 3] : train.inputShape;
+  const { train, test } = await entryOf(options.data).open(options);
   return {
     train: sample("--train-size", train, options.trainSize, options.seed),
     test: sample("--test-size", test, options.testSize, options.seed),
     classes: train.classes,
+    ...shapeOf(options.data, train, options),
+  };
+}
+
+/** The test images alone. */
+export async function openTest(name: DataSetName, options: OpenTestOptions) {
+  const { test } = await entryOf(name).open(options);
+  const part = sample("--test-size", test, options.testSize, 0);
+  return { test: part, ...shapeOf(name, test, options) };
+}
+
+interface OpenTestOptions extends Opening {
+  readonly imageSize: number;
+  readonly testSize?: number | undefined;
+}
+
+function shapeOf(
+  name: DataSetName,
+  source: Source,
+  { imageSize, cutoutSize }: { readonly imageSize: number; readonly cutoutSize?: number },
+): Pick<DataSet, "inputShape" | "augment"> {
+  const entry = entryOf(name);
+  const shape = entry.files ? [imageSize, imageSize, 3] : source.inputShape;
+  return {
     inputShape: shape as [number, number, number],
     augment: {
       statistics: entry.statistics,
       policy: entry.policy,
-      cutoutSize: options.cutoutSize ?? entry.cutoutSize,
-      imageSize: entry.files ? options.imageSize : undefined,
+      cutoutSize: cutoutSize ?? entry.cutoutSize,
+      imageSize: entry.files ? imageSize : undefined,
     },
   };
 }
