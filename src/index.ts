@@ -74,6 +74,7 @@ export { jet } from "./api/jet.js";
 export { type JitOptions, type Jitted, jit } from "./api/jit.js";
 export { linearTranspose } from "./api/linear-transpose.js";
 export * from "./api/ops/index.js";
+export { type ChromeTrace, type Profile, type ProfiledKernel, profile } from "./api/profile.js";
 export * as random from "./api/random.js";
 export * as tree from "./api/tree.js";
 export { type Axes, type VmapOptions, vmap } from "./api/vmap.js";

@@ -12,6 +12,11 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const versionIn = (path: string): string =>
   (JSON.parse(readFileSync(`${root}${path}`, "utf8")) as { version: string }).version;
 
+/** Day, commit and load of a measurement that began under `startLoad`. */
+export const whenMeasured = (startLoad: number): string =>
+  `${new Date().toISOString().slice(0, 10)}${commit()}, load average ${startLoad.toFixed(1)} at its ` +
+  `start and ${loadavg()[0]!.toFixed(1)} at its end`;
+
 function commit(): string {
   try {
     const git = (...args: string[]) => execFileSync("git", args, { cwd: root, encoding: "utf8" });
@@ -23,15 +28,14 @@ function commit(): string {
 }
 
 /** Lines of a list: machine, adapter, versions. */
-export function describeMachine(libraries: readonly Library[], startLoad: number): string[] {
+export function describeMachine(libraries: readonly Library[]): string[] {
   const device = deviceInfo();
   const cpu = cpus();
   return [
     `machine: ${cpu.length} × ${cpu[0]?.model.trim() ?? "unknown"}, ${megabytes(totalmem())}, ${platform()} ${release()}`,
     `adapter: ${device.description} (${device.driver}), subgroups of ${device.subgroupSize || "—"}`,
-    `load average when it began: ${startLoad.toFixed(1)}, when it ended: ${loadavg()[0]!.toFixed(1)}`,
     `Node ${process.version}, webgpu (Dawn) ${versionIn("node_modules/webgpu/package.json")}`,
-    `dawngrad ${versionIn("package.json")}${commit()}`,
+    `dawngrad ${versionIn("package.json")}`,
     ...libraries.map((l) => `${l.name} ${l.version} (${l.where})`),
   ];
 }

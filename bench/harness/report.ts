@@ -2,6 +2,9 @@
 import { table, withRange } from "./format.js";
 import type { Comparison, Section, Table } from "./results.js";
 
+const measured = (part: Comparison | Table): string[] =>
+  part.measured === undefined ? [] : [`- Measured ${part.measured}.`];
+
 function comparison(c: Comparison): string[] {
   const rated = c.rows.some((r) => r.rate);
   const rows = c.rows.map((r) => [
@@ -23,6 +26,7 @@ function comparison(c: Comparison): string[] {
     "",
     ...c.absent.map((a) => `- ${a.name}: no figure (${a.reason})`),
     `- Checked: ${c.checked}.`,
+    ...measured(c),
     "",
   ];
 }
@@ -33,7 +37,8 @@ const plain = (t: Table): string[] => [
   ...table(t.head, t.rows),
   "",
   ...t.notes.map((n) => `- ${n}`),
-  ...(t.notes.length > 0 ? [""] : []),
+  ...measured(t),
+  "",
 ];
 
 export function sectionText(s: Section): string[] {
@@ -72,7 +77,8 @@ export const aimsText = (aims: readonly Aim[]): string[] => [
 export const introduction = (machine: readonly string[], rounds: number): string[] => [
   "# Benchmarks",
   "",
-  "Written by `npm run bench -- --write`. Contestants take turns in one process (PyTorch in one that",
+  "Written by `npm run bench -- --write`, in one run or in several that each measure a part",
+  "(`--only`); every part says when. Contestants take turns in one process (PyTorch in one that",
   `waits in between), ${rounds} rounds of blocks of about equal length: a time is the median of its blocks with the`,
   "fastest and the slowest; a ratio is the median of the blocks' own ratios with the middle half.",
   "Compare ratios within a run, not times between runs. No figure is printed for a kernel whose result",

@@ -16,6 +16,8 @@ export interface Comparison {
   readonly absent: readonly { readonly name: string; readonly reason: string }[];
   /** What the values were held to. */
   readonly checked: string;
+  /** When and of which version, where parts come from several runs. */
+  readonly measured?: string;
 }
 
 /** Any other table. */
@@ -25,6 +27,7 @@ export interface Table {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
   readonly notes: readonly string[];
+  readonly measured?: string;
 }
 
 export interface Section {

@@ -7,7 +7,16 @@ import { type Effect, harvestEffects } from "../ir/effects.js";
 import type { Graph } from "../ir/graph.js";
 import { graphLits } from "../ir/print.js";
 import { optimise } from "../optimise/index.js";
-import { compile, deliver, type Program, run, warmup } from "../runtime/index.js";
+import {
+  type ConcreteArray,
+  compile,
+  deliver,
+  type Program,
+  type RunInput,
+  run,
+  timedRun,
+  warmup,
+} from "../runtime/index.js";
 import { hoistHeld } from "../trace/late.js";
 import { HostScalar, type Tensor } from "../trace/tensor.js";
 import { traceFunction } from "../trace/trace.js";
@@ -140,6 +149,7 @@ export class JitCache {
     leaves: readonly Tensor[],
     def: TreeDef,
   ): Compiled {
+    const from = performance.now();
     const traced = traceFunction(this.label, leaves.map(specOf), (tracers) => {
       const values = def.unflatten(tracers) as unknown[];
       const full = [...args];
@@ -162,6 +172,7 @@ export class JitCache {
       name: this.label,
       donated: inputs.map((_, i) => donated[i] ?? false),
       hostScalars: inputs.map((x) => x instanceof HostScalar),
+      traceMs: performance.now() - from,
     });
     return {
       program,
@@ -175,16 +186,37 @@ export class JitCache {
 
   run(args: readonly unknown[]): unknown {
     const { compiled, leaves } = this.prepare(args);
+    const outs = run(compiled.program, this.#inputs(compiled, leaves, args), compiled.lits);
+    return this.#result(compiled, outs);
+  }
+
+  /** The tree of what the function returned, effects delivered. */
+  #result({ outDef, effects }: Compiled, outs: readonly ConcreteArray[]): unknown {
+    const n = outDef.size;
+    if (effects.length > 0) deliver(effects, outs.slice(n), this.label);
+    return outDef.unflatten(outs.slice(0, n).map(wrap));
+  }
+
+  /** A run that is waited for, with the time of every kernel. */
+  async timed(args: readonly unknown[]) {
+    const { compiled, leaves } = this.prepare(args);
+    const { program, lits } = compiled;
+    if (!program.donated.includes(true)) {
+      // Drivers compile when a shader first runs.
+      const inputs = this.#inputs(compiled, leaves, args);
+      for (const x of run(program, inputs, lits)) x.dispose();
+    }
+    const times = await timedRun(program, this.#inputs(compiled, leaves, args), lits);
+    return { ...times, program, result: this.#result(compiled, times.outputs) };
+  }
+
+  #inputs(compiled: Compiled, leaves: readonly Tensor[], args: readonly unknown[]): RunInput[] {
     const what = (i: number): string => {
       if (i >= leaves.length) return `'${this.label}' (a tensor that it closes over)`;
       const dynamic = args.filter((_, k) => !this.#static.includes(k));
       return `'${this.label}' (${leafName({ inDef: flatten(dynamic)[1] }, i)})`;
     };
-    const inputs = [...leaves, ...compiled.captures].map((x, i) => runtimeInput(x, () => what(i)));
-    const outs = run(compiled.program, inputs, compiled.lits);
-    const n = compiled.outDef.size;
-    if (compiled.effects.length > 0) deliver(compiled.effects, outs.slice(n), this.label);
-    return compiled.outDef.unflatten(outs.slice(0, n).map(wrap));
+    return [...leaves, ...compiled.captures].map((x, i) => runtimeInput(x, () => what(i)));
   }
 }
 

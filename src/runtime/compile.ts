@@ -18,6 +18,8 @@ import type { Program } from "./program.js";
 export interface CompileOptions extends ScheduleOptions {
   /** Fix choices that the compiler otherwise makes (for tests). */
   readonly emit?: EmitOptions;
+  /** Milliseconds that tracing took, for `explain`. */
+  readonly traceMs?: number;
 }
 
 /** What the compiler needs to know of a device. */
@@ -47,8 +49,8 @@ export function compile(graph: Graph, options: CompileOptions): Program {
     cache = new Map();
     caches.set(gpu, cache);
   }
-  const { name, donated, hostScalars, emit, branchLimit } = options;
-  const fixed = JSON.stringify({ ...emit, branchLimit });
+  const { name, donated, hostScalars, emit, branchLimit, traceMs = 0 } = options;
+  const fixed = JSON.stringify({ ...emit, branchLimit, traceMs = 0 });
   const key = [graphKey(graph), mask(donated), mask(hostScalars), fixed].join("\n--\n");
   let executable = cache.get(key);
   if (executable) cache.delete(key);
@@ -56,7 +58,7 @@ export function compile(graph: Graph, options: CompileOptions): Program {
   cache.set(key, executable);
   if (cache.size > capacity) cache.delete(cache.keys().next().value!);
   const kept = executable;
-  return { name, donated, graph, executable: kept, usable: () => !gpu.lost };
+  return { name, donated, graph, executable: kept, traceMs, usable: () => !gpu.lost };
 }
 
 function makeExecutable(

@@ -21,10 +21,19 @@ export interface Explanation {
   readonly dispatches: number;
   readonly submits: number;
   readonly kernels: readonly ExplainedKernel[];
+  /** Copies of arrays between buffers, beside those of state that is not yet where it belongs. */
+  readonly copies: number;
   /** Bytes of inputs, results and intermediates at once. */
   readonly peakBytes: number;
   /** Loops, outer ones before those within. `dispatches` counts all rounds of those whose number is known. */
   readonly loops?: readonly ExplainedLoop[];
+  /** Milliseconds from the function to shaders: trace, transforms, fusion, planning, their text. */
+  readonly traceMs: number;
+  /**
+   * Milliseconds that compiling the shaders has taken so far: 0 before the first run or warmup. Some
+   * drivers put compilation off until a shader first runs, and that time is not seen here.
+   */
+  readonly compileMs: number;
 }
 
 export interface ExplainedLoop {
@@ -36,10 +45,16 @@ export interface ExplainedLoop {
 
 /** What one run of a program does. */
 export function explainProgram(program: Program): Explanation {
-  if (program.executable instanceof ControlExecutable) return explainControl(program.executable);
-  const { schedule, shaders } = program.executable;
-  return explainSchedule(schedule, shaders);
+  const { executable } = program;
+  const { scheduleMs, compileMs } = executable;
+  const plan =
+    executable instanceof ControlExecutable
+      ? explainControl(executable)
+      : explainSchedule(executable.schedule, executable.shaders);
+  return { ...plan, traceMs: program.traceMs + scheduleMs, compileMs };
 }
+
+type Plan = Omit<Explanation, "traceMs" | "compileMs">;
 
 /** The dispatches of one straight schedule. */
 function kernelsOf(s: Schedule, shaders: readonly Shader[]): ExplainedKernel[] {
@@ -58,7 +73,7 @@ function kernelsOf(s: Schedule, shaders: readonly Shader[]): ExplainedKernel[] {
   });
 }
 
-export function explainSchedule(s: Schedule, shaders: readonly Shader[]): Explanation {
+export function explainSchedule(s: Schedule, shaders: readonly Shader[]): Plan {
   const { defs, cuts, plan } = s;
   const kernels = kernelsOf(s, shaders);
   const inputs = defs.graph.inputs
@@ -68,15 +83,17 @@ export function explainSchedule(s: Schedule, shaders: readonly Shader[]): Explan
     .filter((r) => r.donor === undefined)
     .reduce((n, r) => n + storageBytes(r.variable.aval), 0);
   const arena = plan.arena.reduce((n, bytes) => n + bytes, 0);
+  const copies = plan.before.length + plan.after.length;
   return {
     dispatches: kernels.length,
-    submits: kernels.length > 0 ? 1 : 0,
+    submits: kernels.length + copies > 0 ? 1 : 0,
     kernels,
+    copies,
     peakBytes: inputs + results + arena,
   };
 }
 
-function explainControl({ schedule, stages, arena }: ControlExecutable): Explanation {
+function explainControl({ schedule, stages, arena }: ControlExecutable): Plan {
   const loops: ExplainedLoop[] = [];
   const kernels: ExplainedKernel[] = [];
   /** Dispatches of some stages, once; `times` is how often they run. */
@@ -110,6 +127,7 @@ function explainControl({ schedule, stages, arena }: ControlExecutable): Explana
     dispatches: least,
     submits: least > 0 ? 1 : 0,
     kernels,
+    copies: 0,
     peakBytes:
       bytes(arrays) +
       bytes(schedule.outputs.map(storageBytes)) +

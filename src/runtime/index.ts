@@ -10,5 +10,7 @@ export {
   explainProgram,
   explainSchedule,
 } from "./explain.js";
+export type { RunInput } from "./feed.js";
 export { type MemoryStats, memoryStats } from "./memory.js";
+export { type KernelTime, type TimedRun, timedRun } from "./profile.js";
 export { type Program, run } from "./program.js";

@@ -18,8 +18,16 @@ export interface Program {
   readonly donated: readonly boolean[];
   readonly graph: Graph;
   readonly executable: Executable | ControlExecutable;
+  /** Milliseconds that tracing the graph took. */
+  readonly traceMs: number;
   /** False once the device that it was compiled for is gone. */
   usable(): boolean;
+}
+
+/** Takes notes of the kernels of a run, each of which gets a pass of its own. */
+export interface Recorder {
+  begin(encoder: GPUCommandEncoder, kernel: number, label: string): GPUComputePassEncoder;
+  finish(encoder: GPUCommandEncoder): void;
 }
 
 /**
@@ -30,6 +38,7 @@ export function run(
   program: Program,
   inputs: readonly RunInput[],
   lits: readonly number[],
+  recorder?: Recorder,
 ): ConcreteArray[] {
   const { name, executable } = program;
   if (executable instanceof ControlExecutable) return runControl(program, executable, inputs, lits);
@@ -41,7 +50,7 @@ export function run(
     i < inputCount ? (inputs[i] as number) : lits[i - inputCount]!;
 
   if (steps.length > 0 || copies.length > 0 || executable.after.length > 0) {
-    gpu.faults.during(name, () => encode(executable, name, copies, scalar));
+    gpu.faults.during(name, () => encode(executable, name, copies, scalar, recorder));
     counters.dispatches += steps.length;
     counters.submits += 1;
   }
@@ -60,6 +69,7 @@ function encode(
   name: string,
   copies: readonly BufferCopy[],
   scalar: (input: number) => number,
+  recorder: Recorder | undefined,
 ): void {
   const { gpu } = executable;
   const steps = executable.steps();
@@ -71,16 +81,19 @@ function encode(
   encodeCopies(executable, encoder, executable.before);
   if (steps.length > 0) {
     const groups = executable.bindGroups(uniform);
-    const pass = encoder.beginComputePass({ label: name });
+    let pass = recorder ? undefined : encoder.beginComputePass({ label: name });
     for (let i = 0; i < steps.length; i++) {
       const { pipeline, workgroups } = steps[i]!;
-      pass.setPipeline(pipeline.pipeline);
-      pass.setBindGroup(0, groups[i]!);
-      pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+      if (recorder) pass = recorder.begin(encoder, i, pipeline.label);
+      pass!.setPipeline(pipeline.pipeline);
+      pass!.setBindGroup(0, groups[i]!);
+      pass!.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+      if (recorder) pass!.end();
     }
-    pass.end();
+    if (!recorder) pass!.end();
   }
   encodeCopies(executable, encoder, executable.after);
+  recorder?.finish(encoder);
   gpu.submit([encoder.finish()], name);
 }
 
