@@ -136,7 +136,8 @@ async function open(
 /** A device of the adapter whose name contains `name`. */
 async function openNamed(create: Create, name: string): Promise<Found | Refusal> {
   try {
-    const instance = create([`adapter=${name}`]);
+    // Timestamps are for the user's own profile here: no need to blur them.
+    const instance = create([`adapter=${name}`, "disable-dawn-features=timestamp_quantization"]);
     const adapter = await instance.requestAdapter();
     if (adapter === null) return { reason: `${name}: Dawn gives no adapter` };
     return { instance, adapter, device: await requestDevice(adapter) };
