@@ -50,7 +50,7 @@ export function compile(graph: Graph, options: CompileOptions): Program {
     caches.set(gpu, cache);
   }
   const { name, donated, hostScalars, emit, branchLimit, traceMs = 0 } = options;
-  const fixed = JSON.stringify({ ...emit, branchLimit, traceMs = 0 });
+  const fixed = JSON.stringify({ ...emit, branchLimit });
   const key = [graphKey(graph), mask(donated), mask(hostScalars), fixed].join("\n--\n");
   let executable = cache.get(key);
   if (executable) cache.delete(key);
