@@ -4,6 +4,8 @@
  * that came of it.
  */
 
+import type { KernelChoices } from "./choices.js";
+
 /** What `init({ adapter })` takes. */
 export type AdapterChoice = "auto" | "hardware" | "software";
 
@@ -31,6 +33,8 @@ export interface OpenedDevice {
   readonly polled: boolean;
   /** The host's memory that buffers may take, where the adapter has no memory of its own. */
   readonly budget?: number | undefined;
+  /** Which kernels to use, by what was measured before. Absent: nothing outlives the process. */
+  readonly choices?: KernelChoices | undefined;
 }
 
 /** Features that the generated code can make use of. */

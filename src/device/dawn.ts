@@ -14,6 +14,8 @@ import {
   type OpenedDevice,
   requestDevice,
 } from "./adapter.js";
+import { KernelChoices, tuneModes } from "./choices.js";
+import { choiceStore } from "./node/choice-store.js";
 import { diagnose, mesaAdvice, type Refusal } from "./node/diagnose.js";
 import { dawn, nodeOs } from "./node/modules.js";
 import { findPackage, unpackSwiftShader } from "./node/swiftshader.js";
@@ -64,9 +66,27 @@ export async function openDawn(choice: AdapterChoice): Promise<OpenedDevice> {
     const reason = adapterName(found.adapter.info);
     candidates.push({ driver, used: true, reason });
     const budget = isSoftware(found.adapter.info) ? await hostMemory() : undefined;
-    return { ...found, driver: driverOf(found.adapter.info), candidates, polled: true, budget };
+    const kept = await keptChoices(found.adapter.info);
+    const { info } = found.adapter;
+    return { ...found, driver: driverOf(info), candidates, polled: true, budget, choices: kept };
   }
   throw noAdapter(choice, candidates);
+}
+
+/** What was measured on this adapter before, unless DAWNGRAD_TUNE says not to look. */
+async function keptChoices(info: GPUAdapterInfo): Promise<KernelChoices> {
+  const variable = process.env.DAWNGRAD_TUNE || "full";
+  const mode = tuneModes.find((each) => each === variable);
+  if (mode === undefined) {
+    throw new DeviceError(`init(): DAWNGRAD_TUNE=${variable} is not one of ${tuneModes.join(", ")}.`);
+  }
+  const { vendor, architecture, device, description } = info;
+  const kept = new KernelChoices(
+    mode,
+    choiceStore([vendor, architecture, device, description].join(" | ")),
+  );
+  await kept.load();
+  return kept;
 }
 
 /** The last device, with the instance that must outlive it. */

@@ -3,6 +3,7 @@
  * pipelines, submissions and errors.
  */
 import { adapterName, isSoftware, type OpenedDevice } from "./adapter.js";
+import { KernelChoices } from "./choices.js";
 import { Faults } from "./faults.js";
 import { plainWait, tamedWait, type Wait } from "./idle.js";
 import { Order } from "./order.js";
@@ -47,6 +48,8 @@ export class Gpu {
   readonly staging: Staging;
   /** What goes to the queue waits here while a loop of unknown length is under way. */
   readonly order = new Order();
+  /** Which variants of kernels programs use. */
+  readonly choices: KernelChoices;
   /** Awaits a promise of the device's; every wait of ours goes through here (see idle.ts). */
   readonly wait: Wait;
   #submitted = 0;
@@ -74,6 +77,7 @@ export class Gpu {
     });
     this.pipelines = new PipelineCache(device, this.faults, this.wait);
     this.staging = new Staging(device);
+    this.choices = opened.choices ?? new KernelChoices("full");
   }
 
   /** Submissions so far; the number of the last one. */

@@ -96,6 +96,12 @@ export class OperandLoads {
     return preferred.find((v) => this.#isVector(v === "depth" ? "k" : this.#free)) ?? null;
   }
 
+  /** How the operand lies, in a few words. */
+  get form(): string {
+    const vectors = this.vectors() ?? "scalars";
+    return this.#guards.length === 0 ? vectors : `${vectors} guarded ${this.#guards.length}`;
+  }
+
   #isVector(name: string): boolean {
     const lane = (e: Idx, j: number) => moved(e, { [name]: j });
     const lanes = four.map((j) => lane(this.#flat, j)) as [Idx, Idx, Idx, Idx];

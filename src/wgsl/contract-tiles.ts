@@ -12,6 +12,7 @@ import type { ContractKernel } from "../schedule/kernel.js";
 import type { Target } from "../schedule/target.js";
 import { type LoadContext, OperandLoads } from "./contract-loads.js";
 import { ModuleBuilder } from "./module.js";
+import { shaders } from "./shaders.generated.js";
 
 export type ContractVariant = "subgroup" | "register" | "workgroup";
 
@@ -46,6 +47,37 @@ export function depthOfKernel(k: ContractKernel, c: LoadContext): Depth {
       (v) => c.storage.isStored(v),
     ),
   );
+}
+
+/**
+ * What decides how fast the tiles are for a kernel: sizes, how its operands lie, what it stores, and the
+ * texts of the templates. Kernels of one class make one choice.
+ */
+export function contractClass(
+  k: ContractKernel,
+  c: LoadContext & { readonly target: Target },
+): string {
+  const { batch, m, n, k: deep } = k.sizes;
+  const depth = depthOfKernel(k, c);
+  const [a, b] = ([0, 1] as const).map(
+    (side) => new OperandLoads(k, c, new ModuleBuilder(), side, depth, 4).form,
+  );
+  const size = `${batch}x${m}x${n}x${deep} by ${depth.inner}`;
+  return `contract ${size}, ${a}, ${b}, ${k.vars.length} values ${k.stores.size} stored, ${templatesHash()}`;
+}
+
+let hash: string | undefined;
+/** FNV-1a of all templates: measurements of other texts are not of these. */
+function templatesHash(): string {
+  if (hash !== undefined) return hash;
+  let h = 0x811c9dc5;
+  for (const { lines } of shaders) {
+    for (const line of lines) {
+      for (let i = 0; i < line.length; i++) h = Math.imul(h ^ line.charCodeAt(i), 0x01000193);
+    }
+  }
+  hash = (h >>> 0).toString(16).padStart(8, "0");
+  return hash;
 }
 
 const subgroupTile = (sg: number, rows: number, lanes: number): ContractTile => ({
