@@ -14,6 +14,8 @@ export default defineConfig({
   test: {
     // Dawn has crashed in worker threads: every test file gets a process of its own.
     pool: "forks",
+    // Tests neither measure kernels nor depend on what was measured; those of tuning say so.
+    env: { DAWNGRAD_TUNE: "off" },
     include: ["test/**/*.test.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -56,8 +56,10 @@ export {
   hideDawnWarnings,
   type InitOptions,
   init,
+  kernelChoices,
   type MemoryStats,
   memoryStats,
+  restoreKernelChoices,
 } from "./api/device.js";
 export { evalShape } from "./api/eval-shape.js";
 export { type Explanation, explain } from "./api/explain.js";

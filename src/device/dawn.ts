@@ -78,7 +78,9 @@ async function keptChoices(info: GPUAdapterInfo): Promise<KernelChoices> {
   const variable = process.env.DAWNGRAD_TUNE || "full";
   const mode = tuneModes.find((each) => each === variable);
   if (mode === undefined) {
-    throw new DeviceError(`init(): DAWNGRAD_TUNE=${variable} is not one of ${tuneModes.join(", ")}.`);
+    throw new DeviceError(
+      `init(): DAWNGRAD_TUNE=${variable} is not one of ${tuneModes.join(", ")}.`,
+    );
   }
   const { vendor, architecture, device, description } = info;
   const kept = new KernelChoices(

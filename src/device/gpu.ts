@@ -42,6 +42,8 @@ export class Gpu {
   readonly features: ReadonlySet<string>;
   /** Lanes of a subgroup (the smallest it may be), 0 where shaders cannot use subgroups. */
   readonly subgroupSize: number;
+  /** May subgroups have different sizes? */
+  readonly subgroupsVary: boolean;
   readonly faults: Faults;
   readonly pool: BufferPool;
   readonly pipelines: PipelineCache;
@@ -68,6 +70,7 @@ export class Gpu {
     ) as GpuLimits;
     this.features = new Set<string>([...device.features]);
     this.subgroupSize = this.features.has("subgroups") ? (adapter.info.subgroupMinSize ?? 0) : 0;
+    this.subgroupsVary = adapter.info.subgroupMinSize !== adapter.info.subgroupMaxSize;
     this.faults = new Faults(device);
     this.wait = opened.polled && this.software ? tamedWait() : plainWait;
     this.pool = new BufferPool(device, this.faults, {

@@ -25,7 +25,8 @@ export interface CompileOptions extends ScheduleOptions {
 /** What the compiler needs to know of a device. */
 export const targetOf = (gpu: Gpu): Target => ({
   software: gpu.software,
-  subgroupSize: gpu.subgroupSize,
+  // Where a driver may choose the size for each shader, none can rely on it.
+  subgroupSize: gpu.subgroupsVary ? 0 : gpu.subgroupSize,
   maxStorageBuffers: gpu.limits.maxStorageBuffersPerShaderStage,
   maxBindingBytes: Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize),
   maxWorkgroups: gpu.limits.maxComputeWorkgroupsPerDimension,
@@ -76,5 +77,5 @@ function makeExecutable(
   );
 }
 
-/** Compile the shaders of a program in parallel, without running it. */
+/** Choose a program's variants by measuring (see tune.ts) and compile its shaders in parallel. */
 export const warmup = (program: Program): Promise<void> => program.executable.warm();

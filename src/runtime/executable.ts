@@ -5,6 +5,7 @@ import { bufferKey, bufferOf, type Copy, type Location, type Schedule } from "..
 import { type EmitOptions, emitDispatch, type Shader, wordOf } from "../wgsl/index.js";
 import { type Storage, storageBytes } from "./array.js";
 import { BindGroups, type BoundStep } from "./bind-groups.js";
+import { tune } from "./tune.js";
 
 /** One dispatch, ready to be encoded. */
 export interface Step extends BoundStep {
@@ -56,7 +57,7 @@ interface ScalarWord {
 export class Executable {
   readonly gpu: Gpu;
   readonly schedule: Schedule;
-  readonly shaders: readonly Shader[];
+  #shaders: readonly Shader[];
   /** First slot of the state blocks, the results and the arena; inputs begin at 0. */
   readonly first: { readonly state: number; readonly results: number; readonly arena: number };
   readonly frame: Frame;
@@ -72,6 +73,7 @@ export class Executable {
   readonly scheduleMs: number;
   /** Milliseconds that pipelines took to compile, so far. */
   compileMs = 0;
+  readonly #options: EmitOptions;
   readonly #slots = new Map<string, number>();
   #steps: readonly Step[] | undefined;
   #groups: BindGroups | undefined;
@@ -85,7 +87,8 @@ export class Executable {
     const schedule = makeSchedule();
     this.gpu = gpu;
     this.schedule = schedule;
-    this.shaders = schedule.dispatches.map((d) => emitDispatch(schedule, d, options));
+    this.#options = options;
+    this.#shaders = this.#emit();
     this.scheduleMs = performance.now() - from;
     const { plan, defs, cuts } = schedule;
     const state = defs.inputCount;
@@ -113,6 +116,18 @@ export class Executable {
     this.isDonor = inputs.map((_, i) => donors.has(i));
     const bound = new Set(this.shaders.flatMap((s) => s.bindings.map((b) => b.buffer)));
     this.isBound = inputs.map((_, i) => bound.has(bufferKey.input(i)));
+  }
+
+  /** The texts that run: those of the choices made when they were first needed. */
+  get shaders(): readonly Shader[] {
+    return this.#shaders;
+  }
+
+  #emit(): readonly Shader[] {
+    const { schedule } = this;
+    return schedule.dispatches.map((d) =>
+      emitDispatch(schedule, d, this.#options, this.gpu.choices),
+    );
   }
 
   /** The slot whose buffer a location is in. */
@@ -196,9 +211,13 @@ export class Executable {
     return this.#steps;
   }
 
-  /** Compile everything without holding up the caller. */
+  /** Choose between variants by measuring, and compile everything without holding up the caller. */
   async warm(): Promise<void> {
     if (this.#steps) return;
+    // A program's choices are fixed once it has run.
+    const chosen = await tune(this.gpu, this.schedule, (key) => this.#bytesOf(key));
+    if (this.#steps) return;
+    if (chosen) this.#shaders = this.#emit();
     const from = performance.now();
     const specs = this.shaders.map((shader, i) => this.#spec(shader, i));
     const pipelines = await this.gpu.pipelines.compileAll(specs);

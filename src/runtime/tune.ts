@@ -1,4 +1,6 @@
 /** Choosing between a kernel's tiles by running them on the device, in turn with the one that rules say. */
+
+import type { KernelChoices } from "../device/choices.js";
 import type { Binding, Gpu, PipelineSpec } from "../device/index.js";
 import type { Dispatch, Schedule } from "../schedule/index.js";
 import { emitDispatch, type Shader, tilesOf } from "../wgsl/index.js";
@@ -8,6 +10,8 @@ export interface TuneOptions {
   readonly budgetMs?: number;
   /** What is measured, and how it came out. */
   readonly report?: (m: Measurement) => void;
+  /** Where the choices are kept; the device's own by default. */
+  readonly choices?: KernelChoices;
 }
 
 export interface Measurement {
@@ -32,15 +36,15 @@ interface Candidate {
 /**
  * Measure the contractions of a schedule whose class nothing is known of yet, the largest first, and
  * remember the choices. Does nothing unless the device's mode is "full".
+ * @returns whether there was anything to choose
  */
 export async function tune(
   gpu: Gpu,
   schedule: Schedule,
   bytesOf: (buffer: string) => number,
-  { budgetMs = 8000, report }: TuneOptions = {},
-): Promise<void> {
-  const { choices } = gpu;
-  if (choices.mode !== "full") return;
+  { budgetMs = 8000, report, choices = gpu.choices }: TuneOptions = {},
+): Promise<boolean> {
+  if (choices.mode !== "full") return false;
   const deadline = performance.now() + budgetMs;
   const work = new Map<string, { d: Dispatch; tiles: readonly string[]; flops: number }>();
   for (const d of schedule.dispatches) {
@@ -59,6 +63,7 @@ export async function tune(
     report?.({ key, ...measured });
   }
   await choices.save();
+  return work.size > 0;
 }
 
 interface Named {

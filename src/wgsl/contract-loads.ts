@@ -96,6 +96,11 @@ export class OperandLoads {
     return preferred.find((v) => this.#isVector(v === "depth" ? "k" : this.#free)) ?? null;
   }
 
+  /** Are there zeros around the operand's elements? */
+  get isGuarded(): boolean {
+    return this.#guards.length > 0;
+  }
+
   /** How the operand lies, in a few words. */
   get form(): string {
     const vectors = this.vectors() ?? "scalars";

@@ -115,6 +115,15 @@ const workgroupTile: ContractTile = {
 /** Subgroups whose size is known and that the templates can be written for. */
 const hasSubgroups = (target: Target): boolean => [4, 8, 16, 32, 64].includes(target.subgroupSize);
 
+/** Rows of a tile, the best first: as many as registers hold, and there are. */
+function rowsFor(m: number, left: OperandLoads, right: OperandLoads): readonly number[] {
+  if (m <= 8) return [8, 16];
+  if (m <= 16) return [16, 8];
+  // Guarded rows take registers of their own; a B that lies along the depth is worth many rows.
+  const few = left.isGuarded && right.vectors() !== "depth";
+  return few ? [16, 32, 8] : [32, 16, 8];
+}
+
 /** Every tile that can compute a kernel, of one variant or all; the heuristic's choice is the first. */
 export function tilesFor(
   k: ContractKernel,
@@ -128,7 +137,7 @@ export function tilesFor(
   if (hasSubgroups(target)) {
     const depth = depthOfKernel(k, c);
     const loads = (side: 0 | 1) => new OperandLoads(k, c, new ModuleBuilder(), side, depth, 4);
-    const left = loads(0);
+    const [left, right] = [loads(0), loads(1)];
     // As many lanes side by side as there are columns for; more than 8 would make tiles too tall.
     const widest = Math.min(8, sg);
     let lanes = widest;
@@ -138,8 +147,7 @@ export function tilesFor(
       if (left.vectors(["across"]) !== null && left.vectors(["depth"]) === null) {
         tiles.push(columnsTile(sg, l));
       }
-      const rows = loads(1).vectors() === "depth" ? [32, 16, 8] : [16, 32, 8];
-      for (const r of rows) tiles.push(subgroupTile(sg, r, l));
+      for (const r of rowsFor(k.sizes.m, left, right)) tiles.push(subgroupTile(sg, r, l));
     }
   }
   tiles.push(registerTile(8, 8), registerTile(4, 8), workgroupTile);

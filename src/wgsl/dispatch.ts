@@ -6,7 +6,13 @@ import type { Guard } from "../schedule/place.js";
 import { bufferOf } from "../schedule/plan.js";
 import type { Dispatch, Schedule } from "../schedule/schedule.js";
 import { emitContract } from "./contract.js";
-import { type ContractVariant, tilesFor } from "./contract-tiles.js";
+import {
+  type ContractTile,
+  type ContractVariant,
+  contractClass,
+  tileName,
+  tilesFor,
+} from "./contract-tiles.js";
 import { guardText, withGuard } from "./guard.js";
 import {
   accessCost,
@@ -34,6 +40,8 @@ export interface Shader {
 export interface EmitOptions {
   /** Use this matrix template, whatever the adapter is. */
   readonly contractVariant?: ContractVariant;
+  /** And this tile of it, by name. */
+  readonly tile?: string;
   readonly lanes?: Lanes;
 }
 
@@ -46,17 +54,69 @@ export function placeOf(s: Schedule, v: Var): Place {
   return { buffer: bufferOf(s.plan, at), offset: "offset" in at ? at.offset / 4 : 0 };
 }
 
-export function emitDispatch(s: Schedule, d: Dispatch, options: EmitOptions = {}): Shader {
-  const context: LoopContext = {
-    defs: s.defs,
-    storage: s.cuts,
-    target: s.target,
-    place: (v) => placeOf(s, v),
-  };
+/** Where choices between a kernel's tiles are kept. */
+export interface Choices {
+  get(key: string): string | undefined;
+  use(key: string, name: string): void;
+}
+
+const contextOf = (s: Schedule): LoopContext => ({
+  defs: s.defs,
+  storage: s.cuts,
+  target: s.target,
+  place: (v) => placeOf(s, v),
+});
+
+/**
+ * The class of a dispatch's contraction, and the tiles that may compute it best, the rule's choice first.
+ * Workgroup memory on a CPU takes seconds to compile and never is.
+ */
+export function tilesOf(
+  s: Schedule,
+  d: Dispatch,
+): { readonly key: string; readonly tiles: readonly string[] } | undefined {
+  const [k] = d.kernels;
+  if (k?.kind !== "contract") return undefined;
+  const c = contextOf(s);
+  const tiles = tilesFor(k, c).filter((t) => !s.target.software || t.variant !== "workgroup");
+  return { key: contractClass(k, c), tiles: tiles.map(tileName) };
+}
+
+export function emitDispatch(
+  s: Schedule,
+  d: Dispatch,
+  options: EmitOptions = {},
+  choices?: Choices,
+): Shader {
+  const context = contextOf(s);
   const [first] = d.kernels;
   const guards = s.guards ?? [];
-  if (first?.kind === "contract") return contractShader(first, context, options, guards);
+  if (first?.kind === "contract") return contractShader(first, context, options, guards, choices);
   return loopShader(d.kernels as readonly LoopKernel[], context, options, guards);
+}
+
+/** What the options or an earlier measurement say, or the first by rule. */
+function chooseTile(
+  k: ContractKernel,
+  c: LoopContext,
+  { contractVariant, tile }: EmitOptions,
+  choices: Choices | undefined,
+): ContractTile {
+  const tiles = tilesFor(k, c, contractVariant);
+  const named = (name: string | undefined) => tiles.find((t) => tileName(t) === name);
+  if (contractVariant !== undefined || tile !== undefined) {
+    const found = tile === undefined ? tiles[0] : named(tile);
+    if (found) return found;
+    throw new DawngradError(
+      `no tile ${tile ?? contractVariant} fits this product on this adapter; there are: ` +
+        tilesFor(k, c).map(tileName).join(", "),
+    );
+  }
+  const key = contractClass(k, c);
+  // A name that is not known here comes from a foreign cache.
+  const chosen = named(choices?.get(key)) ?? tiles[0]!;
+  choices?.use(key, tileName(chosen));
+  return chosen;
 }
 
 function contractShader(
@@ -64,13 +124,11 @@ function contractShader(
   c: LoopContext,
   options: EmitOptions,
   guards: readonly Guard[],
+  choices: Choices | undefined,
 ): Shader {
   const module = new ModuleBuilder();
   const guard = guardText(guards, module);
-  const [tile] = tilesFor(k, c, options.contractVariant);
-  if (!tile) {
-    throw new DawngradError(`no ${options.contractVariant} template fits this adapter's subgroups`);
-  }
+  const tile = chooseTile(k, c, options, choices);
   const { text, workgroups, constants } = emitContract(k, c, module, tile);
   return {
     wgsl: withGuard(text, guard),

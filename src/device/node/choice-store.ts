@@ -29,7 +29,10 @@ function isContent(x: unknown, adapter: string): x is Content {
 }
 
 /** The store for an adapter, which `adapter` describes with its driver and version. */
-export function choiceStore(adapter: string, folder: () => Promise<string> = cacheFolder): ChoiceStore {
+export function choiceStore(
+  adapter: string,
+  folder: () => Promise<string> = cacheFolder,
+): ChoiceStore {
   const place = async () => {
     const [path, crypto] = await Promise.all([nodePath(), nodeCrypto()]);
     const hash = crypto.createHash("sha256").update(adapter).digest("hex").slice(0, 16);
