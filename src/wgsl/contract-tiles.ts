@@ -115,9 +115,14 @@ const workgroupTile: ContractTile = {
 /** Subgroups whose size is known and that the templates can be written for. */
 const hasSubgroups = (target: Target): boolean => [4, 8, 16, 32, 64].includes(target.subgroupSize);
 
-/** Rows of a tile, the best first: as many as registers hold, and there are. */
-function rowsFor(m: number, left: OperandLoads, right: OperandLoads): readonly number[] {
-  if (m <= 8) return [8, 16];
+/** Rows of a tile, the best first: as many as registers hold (of 4 lanes there are half as many), and there are. */
+function rowsFor(
+  sg: number,
+  m: number,
+  left: OperandLoads,
+  right: OperandLoads,
+): readonly number[] {
+  if (m <= 8 || sg <= 4) return [8, 16];
   if (m <= 16) return [16, 8];
   // Guarded rows take registers of their own; a B that lies along the depth is worth many rows.
   const few = left.isGuarded && right.vectors() !== "depth";
@@ -147,7 +152,7 @@ export function tilesFor(
       if (left.vectors(["across"]) !== null && left.vectors(["depth"]) === null) {
         tiles.push(columnsTile(sg, l));
       }
-      for (const r of rowsFor(k.sizes.m, left, right)) tiles.push(subgroupTile(sg, r, l));
+      for (const r of rowsFor(sg, k.sizes.m, left, right)) tiles.push(subgroupTile(sg, r, l));
     }
   }
   tiles.push(registerTile(8, 8), registerTile(4, 8), workgroupTile);

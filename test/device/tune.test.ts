@@ -255,7 +255,7 @@ describe("the cache on disk", () => {
       await store(folder).save({ first: "x" });
       let writing = true;
       const reading = (async () => {
-        while (writing) expect((await store(folder).load())["first"]).toBe("x");
+        while (writing) expect((await store(folder).load()).first).toBe("x");
       })();
       await Promise.all(
         Array.from({ length: 20 }, (_, i) => store(folder).save({ [`k${i}`]: "y" })),
