@@ -8,6 +8,7 @@ import { currentGpu, init } from "../../src/device/index.js";
 import { choiceStore } from "../../src/device/node/choice-store.js";
 import type { Graph } from "../../src/ir/graph.js";
 import * as P from "../../src/prims/index.js";
+import { Executable } from "../../src/runtime/executable.js";
 import { compile } from "../../src/runtime/index.js";
 import { type Measurement, tune } from "../../src/runtime/tune.js";
 import { tilesOf } from "../../src/wgsl/index.js";
@@ -115,13 +116,16 @@ const products: readonly (readonly [name: string, graph: Graph])[] = [
   }),
 ];
 
-const programOf = (g: Graph, emit = {}) =>
-  compile(g, { name: "tune", donated: g.inputs.map(() => false), emit });
+const programOf = (g: Graph, emit = {}): Executable => {
+  const { executable } = compile(g, { name: "tune", donated: g.inputs.map(() => false), emit });
+  if (!(executable instanceof Executable)) throw new Error("a program without loops was expected");
+  return executable;
+};
 
 describe("every tile computes the same", () => {
   // Those of workgroup memory, which CPU drivers compile for seconds, are in contract.test.ts.
   it.each(products)("%s", { timeout: 120_000 }, async (_, g) => {
-    const { schedule } = programOf(g).executable;
+    const { schedule } = programOf(g);
     const { tiles } = schedule.dispatches.map((d) => tilesOf(schedule, d)).find((t) => t)!;
     const variants = new Set(tiles.map((t) => t.split("-")[0]!.split(" ")[0]));
     expect([...variants]).toContain("register");
@@ -141,7 +145,7 @@ describe("measuring", () => {
   const gpu = () => currentGpu("test");
 
   it("chooses one of the tiles, within the budget, and is not repeated", async () => {
-    const { schedule: s } = programOf(products[0]![1]).executable;
+    const { schedule: s } = programOf(products[0]![1]);
     const choices = new KernelChoices("full");
     const seen: Measurement[] = [];
     const options = { budgetMs: 6000, choices, report: (m: Measurement) => seen.push(m) };
@@ -156,7 +160,7 @@ describe("measuring", () => {
   });
 
   it.each(["off", "cached"] as const)("does nothing in mode %s", async (mode) => {
-    const { schedule: s } = programOf(products[0]![1]).executable;
+    const { schedule: s } = programOf(products[0]![1]);
     expect(await tune(gpu(), s, () => 16384, { choices: new KernelChoices(mode) })).toBe(false);
   });
 });
@@ -183,7 +187,7 @@ describe("choices", () => {
       ],
       (a, b) => [P.dotGeneral(a, b, dot(1, 0))],
     );
-    const { schedule: s } = programOf(g).executable;
+    const { schedule: s } = programOf(g);
     const { key } = tilesOf(s, s.dispatches[0]!)!;
     const { choices } = currentGpu("test");
     choices.restore({ [key]: "register 4x32" });
@@ -195,12 +199,12 @@ describe("choices", () => {
       (a, b) => [P.neg(P.dotGeneral(a, b, dot(1, 0)))],
     );
     const keyOf = (p: ReturnType<typeof programOf>) => {
-      const { schedule: t } = p.executable;
+      const { schedule: t } = p;
       return tilesOf(t, t.dispatches[0]!)!.key;
     };
     const otherKey = keyOf(programOf(other));
     choices.restore({ [otherKey]: "from another version" });
-    const grid = (h: Graph) => programOf(h, { lanes: "none" }).executable.shaders[0]!.workgroups;
+    const grid = (h: Graph) => programOf(h, { lanes: "none" }).shaders[0]!.workgroups;
     expect(grid(g)).toEqual([1, 11, 1]);
     expect(grid(other)[1]).not.toBe(11);
     expect(choices.all()[key]).toBe("register 4x32");

@@ -63,7 +63,7 @@ export class ControlExecutable {
       list.map((stage): Runnable => {
         if (stage.kind !== "segment") return { ...stage, body: prepare(stage.body) };
         const own = stage.schedule.dispatches.map((d): ControlStep => {
-          const shader = emitDispatch(stage.schedule, d, options);
+          const shader = emitDispatch(stage.schedule, d, options, gpu.choices);
           const step = {
             shader,
             segment: stage,
