@@ -1,5 +1,6 @@
 /** The numpy surface: every operation, by numpy's names in camelCase. */
 export * from "./activations.js";
+export * from "./activations-more.js";
 export * from "./arithmetic.js";
 export { flip, type PadOptions, type PadWidths, pad, roll } from "./arrange.js";
 export {
@@ -67,6 +68,7 @@ export {
 } from "./linalg.js";
 export * from "./logic.js";
 export { type DiagonalOptions, diag, diagonal, trace, tri, tril, triu } from "./matrix.js";
+export * from "./nan.js";
 export {
   type AvgPoolOptions,
   avgPool,
@@ -100,6 +102,7 @@ export {
   variance as var,
 } from "./reductions.js";
 export * from "./rounding.js";
+export * from "./sequences.js";
 export {
   broadcastArrays,
   broadcastTo,
@@ -116,5 +119,7 @@ export {
 export { argsort, median, type SortOptions, searchsorted, sort, topK } from "./sorting.js";
 export type { Layout, Padding, PerDimension } from "./spatial.js";
 export * from "./special.js";
+export * from "./special-more.js";
+export * from "./statistics.js";
 export * from "./trigonometric.js";
 export * from "./where.js";
