@@ -17,6 +17,7 @@ export {
   type UniformOptions,
   uniform,
 } from "./random/continuous.js";
+export { geometric, lognormal, maxwell, pareto, rayleigh, weibullMin } from "./random/derived.js";
 export {
   bernoulli,
   type CategoricalOptions,

@@ -15,6 +15,7 @@ import {
   makeGraph,
   ones,
   psum,
+  remat,
   type Tensor,
   valueAndGrad,
   vjp,
@@ -116,6 +117,10 @@ describe("derivatives are those of the function", () => {
     Array.from(p.data).forEach((v, i) => {
       expect(v).toBeCloseTo(q.data[i]!, 12);
     });
+  });
+
+  test("remat is checkpoint by its older name", () => {
+    expect(remat).toBe(checkpoint);
   });
 
   test("static arguments, numbers, and no trace around", async () => {
