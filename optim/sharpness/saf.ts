@@ -1,11 +1,14 @@
 /** SAF: the loss's trajectory instead of a second pass. */
 import {
   add,
+  arange,
   DawngradError,
+  equal,
+  expandDims,
   full,
-  greater,
   greaterEqual,
   isTensor,
+  logicalAnd,
   logSoftmax,
   mod,
   mul,
@@ -19,7 +22,6 @@ import {
   valueAndGrad,
   vjp,
   where,
-  zeros,
 } from "../../src/index.js";
 import { type GradFn, type GradResult, gradientOf, lossFnOf } from "../gradient.js";
 import { sharpResult, type WithInner } from "./aux.js";
@@ -72,7 +74,8 @@ export function divergence(past: Tensor, now: Tensor, temperature: number): Tens
  * loss, where y_past are the outputs for the same example `back` visits ago: a loss that does not fall
  * suddenly is flat along the trajectory. No second pass: the outputs are kept in the state.
  *
- * The loss function returns `logits` [batch, classes], and the batch carries `indices`. Given
+ * The loss function returns `logits` [batch, classes], and the batch carries `indices` (an example that
+ * is twice in one batch is not remembered). Given
  * `gradientOf(lossFn)`, the term joins the loss before differentiation: the cost of one pass. Of any
  * other gradient function its gradient is taken through the logits, at another backward pass.
  *
@@ -113,18 +116,21 @@ export function saf(options: SafOptions) {
         .div(total)
         .mul(lambda);
     const remember = (logits: Tensor): SafState => {
-      const rowsOf = zeros([back * examples]);
-      const written = scatterAdd(
-        rowsOf,
-        rows,
-        rowsOf.slice([0], [1]).add(1).broadcastTo(rows.shape),
-      );
-      const fresh = scatterAdd(zeros([back * examples, classes]), rows, logits);
-      const times = written.reshape([back * examples, 1]);
+      // Which row of the batch an example is, where it is one: looked up once, not once an output.
+      const zero = visits.mul(0);
+      const times = scatterAdd(zero, indices, indices.mul(0).add(1));
+      const places = scatterAdd(zero, indices, arange(indices.shape[0]!).astype("int32"));
+      const once = equal(times, 1);
+      const fresh = take(logits, where(once, places, 0), 0);
+      const slot = arange(back).reshape([back, 1]);
+      const here = logicalAnd(equal(mod(visits, back), slot), once);
+      const kept = outputs.reshape([back, examples, classes]);
       return {
-        // An example twice in a batch leaves the mean of its outputs.
-        outputs: where(greater(times, 0), fresh.div(where(greater(times, 0), times, 1)), outputs),
-        visits: scatterAdd(visits, indices, indices.mul(0).add(1)),
+        outputs: where(expandDims(here, 2), expandDims(fresh, 0), kept).reshape([
+          back * examples,
+          classes,
+        ]),
+        visits: add(visits, once.astype("int32")),
       };
     };
     return { term, remember };
