@@ -2,6 +2,7 @@
 import {
   add,
   clip,
+  cond,
   div,
   full,
   greaterEqual,
@@ -18,7 +19,7 @@ import { type SharpnessTransform, sharpResult, type WithInner } from "./aux.js";
 import { checkCount, checkShare } from "./options.js";
 import type { PerturbOptions } from "./perturb.js";
 import { sam } from "./sam.js";
-import { choose, type StatefulGradFn } from "./stateful.js";
+import { type StatefulGradFn, withCleanPass } from "./stateful.js";
 
 export interface AeSamOptions extends Partial<PerturbOptions> {
   /** Steps of the whole training: the threshold goes from λ2 at its start to λ1 at its end. */
@@ -55,8 +56,8 @@ export interface AeSamAux {
  * as normal with a running mean μ = δμ + (1−δ)‖g‖² and variance σ² = δσ² + (1−δ)(‖g‖² − μ)² (from 0 and
  * e⁻¹⁰); the step is SAM's where ‖g‖² >= μ + c·σ with c = (t/T)·λ1 + (1 − t/T)·λ2, else the base gradient.
  *
- * One program computes both gradients and uses one: the share p of sharpness-aware steps saves time
- * only where the device can skip work.
+ * The decision is made on the device (`cond`), within the step's one submission: cost 1 + p for a share p of
+ * sharpness-aware steps. Under vmap, where lanes decide differently, both are computed.
  *
  * ```ts
  * const loss = (w: Tensor, state: null) => ({ loss: w.mul(w).sum().mul(0.5), state });
@@ -74,7 +75,6 @@ export function aeSam(options: AeSamOptions) {
   return <P, S, B, K, A>(
     gradFn: GradFn<P, S, B, K, A>,
   ): StatefulGradFn<AeSamState, P, S, B, K, WithInner<AeSamAux, A>> => {
-    const sharp = member(gradFn);
     const follow = (running: Tensor, x: Tensor): Tensor =>
       add(mul(running, decay), mul(x, 1 - decay));
     return {
@@ -92,7 +92,11 @@ export function aeSam(options: AeSamOptions) {
         const c = add(mul(t, lambda1), mul(sub(1, t), lambda2));
         const threshold = add(nextMean, mul(c, sqrt(nextVariance)));
         const isSharp = greaterEqual(squared, threshold);
-        const grads = choose(isSharp, sharp(...at).grads, clean.grads);
+        const grads = cond(
+          isSharp,
+          () => member(withCleanPass(gradFn, at[0], clean))(...at).grads,
+          () => clean.grads,
+        ) as P;
         const own = { gradNorm: sqrt(squared), threshold, sharp: isSharp.astype("float32") };
         return [
           sharpResult(clean, grads, own),

@@ -1,11 +1,22 @@
 /** LookSAM: the sharpness-aware part of the gradient, re-used between full steps. */
-import { equal, full, mod, mul, neg, type Tensor, type TensorLike, tree } from "../../src/index.js";
+import {
+  asarray,
+  cond,
+  equal,
+  full,
+  mod,
+  mul,
+  neg,
+  type Tensor,
+  type TensorLike,
+  tree,
+} from "../../src/index.js";
 import type { GradFn, GradResult } from "../gradient.js";
 import { type SharpnessTransform, sharpResult } from "./aux.js";
 import { checkAmount, checkCount } from "./options.js";
 import { type PerturbOptions, reciprocalOrZero } from "./perturb.js";
 import { sam } from "./sam.js";
-import { choose, type StatefulGradFn, type StatefulStep } from "./stateful.js";
+import { type StatefulGradFn, type StatefulStep, withCleanPass } from "./stateful.js";
 
 export interface LookSamOptions extends Partial<PerturbOptions> {
   /** A full step every `every` steps. Default 5. */
@@ -48,8 +59,9 @@ export interface LookSam<P, S, B, K>
  * step takes SAM's gradient g_s and keeps g_v = g_s − ⟨g_s, ĝ0⟩·ĝ0; the steps in between take
  * g0 + α·(‖g0‖/‖g_v‖)·g_v.
  *
- * `apply` counts in its state and computes both kinds, of which one is used. A training loop that counts
- * on the host compiles `full` and `reuse` and saves the second pass: cost 1 + 1/k.
+ * `apply` counts in its state and decides on the device (`cond`), within the step's one submission: cost
+ * 1 + 1/k. Under vmap with counts that differ between lanes both kinds are computed. A training loop that counts
+ * on the host can call `full` and `reuse` instead.
  *
  * ```ts
  * const loss = (w: Tensor, state: null) => ({ loss: w.mul(w).mul(array([0.5, 2])).sum(), state });
@@ -68,49 +80,66 @@ export function lookSam(options: LookSamOptions = {}) {
   const member = options.member ?? sam({ ...options, rho });
   return <P, S, B, K, A>(gradFn: GradFn<P, S, B, K, A>): LookSam<P, S, B, K> => {
     type Step = StatefulStep<LookSamState<P>, P, S, B, K, LookSamAux>;
-    const sharp = member(gradFn);
-    const result = (
-      clean: GradResult<P, S, A>,
-      grads: P,
-      gv: P,
-      isFull: number,
-    ): GradResult<P, S, LookSamAux> => ({
-      ...sharpResult({ ...clean, aux: null }, grads, {
-        gradNorm: tree.norm(clean.grads),
-        gvNorm: tree.norm(gv),
-        full: full([], isFull, { dtype: "float32" }),
-      }),
-    });
-    const fullStep: Step = ({ count }, params, state, batch, key) => {
-      // In one program the member's own clean pass and this one are computed once.
-      const clean = gradFn(params, state, batch, key);
-      const { grads } = sharp(params, state, batch, key);
+    /** What a step descends, and g_v after it. */
+    interface Outcome {
+      readonly grads: P;
+      readonly gv: P;
+    }
+    const sharp = (clean: GradResult<P, S, A>, at: Parameters<typeof gradFn>): Outcome => {
+      const { grads } = member(withCleanPass(gradFn, at[0], clean))(...at);
       const g0 = clean.grads;
       // As a difference: orthogonal parts of g_s and g_s − g0 are the same, and 0 where g_s = g0.
       const d = tree.sub(grads, g0);
       const along = mul(tree.dot(d, g0), reciprocalOrZero(tree.dot(g0, g0)));
-      const gv = tree.axpy(neg(along), g0, d);
-      return [result(clean, grads, gv, 1), { count: count.add(1), gv }];
+      return { grads, gv: tree.axpy(neg(along), g0, d) };
     };
-    const reuse: Step = ({ count, gv }, params, state, batch, key) => {
-      const clean = gradFn(params, state, batch, key);
-      const ratio = mul(tree.norm(clean.grads), reciprocalOrZero(tree.norm(gv)));
-      const grads = tree.axpy(mul(ratio, alpha), gv, clean.grads);
-      return [result(clean, grads, gv, 0), { count: count.add(1), gv }];
+    const again = ({ grads: g0 }: GradResult<P, S, A>, gv: P): Outcome => {
+      const ratio = mul(tree.norm(g0), reciprocalOrZero(tree.norm(gv)));
+      return { grads: tree.axpy(mul(ratio, alpha), gv, g0), gv };
     };
+    /** A step whose outcome is `how`'s, from the clean pass. */
+    const step =
+      (
+        how: (
+          clean: GradResult<P, S, A>,
+          h: LookSamState<P>,
+          at: Parameters<typeof gradFn>,
+        ) => Outcome,
+        isFull: (count: Tensor) => TensorLike,
+      ): Step =>
+      (h, ...at) => {
+        const clean = gradFn(...at);
+        const { grads, gv } = how(clean, h, at);
+        const own = {
+          gradNorm: tree.norm(clean.grads),
+          gvNorm: tree.norm(gv),
+          full: asarray(isFull(h.count)).astype("float32"),
+        };
+        return [sharpResult({ ...clean, aux: null }, grads, own), { count: h.count.add(1), gv }];
+      };
+    const due = (count: Tensor): Tensor => equal(mod(count, every), 0);
     return {
       init: (params) => ({
         count: full([], 0, { dtype: "int32" }),
         gv: tree.zerosLike(params),
       }),
-      full: fullStep,
-      reuse,
-      apply: (sharpState, ...at) =>
-        choose(
-          equal(mod(sharpState.count, every), 0),
-          fullStep(sharpState, ...at),
-          reuse(sharpState, ...at),
-        ),
+      full: step(
+        (clean, _h, at) => sharp(clean, at),
+        () => 1,
+      ),
+      reuse: step(
+        (clean, { gv }) => again(clean, gv),
+        () => 0,
+      ),
+      apply: step(
+        (clean, { count, gv }, at) =>
+          cond(
+            due(count),
+            () => sharp(clean, at),
+            () => again(clean, gv),
+          ) as Outcome,
+        due,
+      ),
     };
   };
 }

@@ -2,6 +2,7 @@
 import {
   abs,
   clip,
+  cond,
   cos,
   div,
   equal,
@@ -31,7 +32,7 @@ import { pointAt } from "./core.js";
 import { checkChoice, checkCount, checkShare } from "./options.js";
 import { checkPerturbation, type PerturbOptions, perturb } from "./perturb.js";
 import { salts, stepKey } from "./random-tree.js";
-import { choose, type StatefulGradFn, type StatefulStep } from "./stateful.js";
+import type { StatefulGradFn, StatefulStep } from "./stateful.js";
 import { topMask } from "./top-mask.js";
 import type { SamAux } from "./two-point.js";
 
@@ -111,8 +112,8 @@ export function fisherDiagonal<P, S, B, K, A>(
  * Approach"): SAM with the perturbation ρ·(g/‖g‖) ⊙ m, where the mask m keeps 1 − s of all weights. Of
  * equal scores the first weights count, so that the share is exact.
  *
- * `apply` renews the mask every `updateEvery` steps, starting with the first, and computes the renewal at
- * every step; a training loop that counts on the host compiles `sparse` and `renew` instead.
+ * `apply` renews the mask every `updateEvery` steps, starting with the first, by `cond`; a training loop that
+ * counts on the host can call `sparse` and `renew` instead.
  *
  * ```ts
  * const loss = (w: Tensor, state: null) => ({ loss: w.mul(w).mul(array([0.5, 2])).sum(), state });
@@ -183,7 +184,11 @@ export function ssam(options: SsamOptions) {
       sparse,
       apply: (sharpState, ...at) => {
         const due = equal(mod(sharpState.count, updateEvery), 0);
-        const mask = choose(due, renew(sharpState, ...at).mask, sharpState.mask);
+        const mask = cond(
+          due,
+          () => renew(sharpState, ...at).mask,
+          () => sharpState.mask,
+        ) as P;
         return sparse({ ...sharpState, mask }, ...at);
       },
     };

@@ -1,5 +1,4 @@
 /** Members that remember something from step to step. */
-import { type Tensor, tree, where } from "../../src/index.js";
 import type { GradFn, GradResult } from "../gradient.js";
 
 /**
@@ -22,22 +21,14 @@ export interface StatefulGradFn<H, P, S, B, K, A> {
 export type StatefulStep<H, P, S, B, K, A> = StatefulGradFn<H, P, S, B, K, A>["apply"];
 
 /**
- * The leaves of `yes` where the predicate holds, else those of `no`. Both are computed: within one
- * program a device does not know the predicate when work is submitted. Who knows it on the host calls
- * the member's named parts instead.
+ * The gradient function with its clean pass already made: a member that asks for the gradient at these
+ * very parameters gets that result instead of another pass.
  */
-export const choose = <T>(predicate: Tensor, yes: T, no: T): T =>
-  tree.map(
-    ((y: Tensor, n: Tensor) => where(predicate, y, n)) as never,
-    yes as never,
-    no as never,
-  ) as T;
-
-/** The clean gradient beside a member's own call of it: one program computes it once. */
-export const cleanGradients = <P, S, B, K, A>(
-  gradFn: GradFn<P, S, B, K, A>,
-  params: P,
-  state: S,
-  batch: B,
-  key: K,
-): P => gradFn(params, state, batch, key).grads;
+export const withCleanPass =
+  <P, S, B, K, A>(
+    gradFn: GradFn<P, S, B, K, A>,
+    at: P,
+    clean: GradResult<P, S, A>,
+  ): GradFn<P, S, B, K, A> =>
+  (params, state, batch, key) =>
+    params === at ? clean : gradFn(params, state, batch, key);
