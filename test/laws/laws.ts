@@ -441,7 +441,7 @@ export const laws: readonly Law[] = [
   {
     name: "9. custom rules that say what is true, and checkpoints, change no derivative",
     check(p) {
-      if (p.graph.eqns.length > 60) discard("large for second order");
+      if (p.graph.eqns.length > 40) discard("large for second order");
       smooth(p.graph, p.inputs);
       const loss = lossOf(p.graph);
       const wrappers: readonly ((ins: readonly Atom[]) => readonly Atom[])[] = [
@@ -470,7 +470,7 @@ export const laws: readonly Law[] = [
         ["vmap of grad", (g) => interpret(batchGraph(grads(g), mask, 2).graph, inputs)],
         ["grad of vmap", (g) => interpret(grads(sum(g)), inputs)],
       ];
-      if (loss.eqns.length <= 25) {
+      if (loss.eqns.length <= 20) {
         derivatives.push(["grad of grad", (g) => interpret(optimise(twice(g)), p.inputs)]);
       }
       for (const [what, derivative] of derivatives) {
