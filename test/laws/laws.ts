@@ -473,9 +473,10 @@ export const laws: readonly Law[] = [
       if (loss.eqns.length <= 20) {
         derivatives.push(["grad of grad", (g) => interpret(optimise(twice(g)), p.inputs)]);
       }
-      for (const [what, derivative] of derivatives) {
-        const want = derivative(loss);
-        if (!want.every((x) => x.data.every((v) => Math.abs(v) < 1e6))) continue;
+      // One wrapper and one derivative a program: all pairs come up.
+      const [what, derivative] = derivatives[Math.floor(p.code.seed / 3) % derivatives.length]!;
+      const want = derivative(loss);
+      if (want.every((x) => x.data.every((v) => Math.abs(v) < 1e6))) {
         assertClose(`${what}, wrapper ${which}`, derivative(wrapped), want, 1e-9);
       }
     },
