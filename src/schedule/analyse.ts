@@ -165,3 +165,31 @@ export function analyse(defs: Defs, storage: Storage, v: Var): Analysis {
   analyser.visit(v, idxUnflatten(pointOf(sizeOf(v.aval.shape)), v.aval.shape));
   return analyser.result;
 }
+
+/** Analyses of variables while more and more elementwise values become stored. */
+export class Analyses {
+  readonly #defs: Defs;
+  readonly #storage: Storage;
+  readonly #made = new Map<Var, Analysis>();
+
+  constructor(defs: Defs, storage: Storage) {
+    this.#defs = defs;
+    this.#storage = storage;
+  }
+
+  of(v: Var): Analysis {
+    const have = this.#made.get(v);
+    if (have && this.#holds(v, have)) return have;
+    const made = analyse(this.#defs, this.#storage, v);
+    this.#made.set(v, made);
+    return made;
+  }
+
+  /** Is everything that was computed within the expression still computed there? */
+  #holds(v: Var, a: Analysis): boolean {
+    for (const eqn of a.inline.keys()) {
+      for (const x of eqn.outputs) if (x !== v && this.#storage.isStored(x)) return false;
+    }
+    return true;
+  }
+}

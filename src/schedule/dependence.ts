@@ -13,23 +13,37 @@ interface Node {
   readonly bit: number;
   /** The bits of every group that this one depends on. */
   readonly needs: Uint32Array;
+  /** The bits of every group that depends on this one. */
+  readonly needed: Uint32Array;
 }
 
 const has = (set: Uint32Array, bit: number): boolean => ((set[bit >> 5]! >>> (bit & 31)) & 1) === 1;
 const put = (set: Uint32Array, bit: number): void => {
   set[bit >> 5]! |= 1 << (bit & 31);
 };
+const drop = (set: Uint32Array, bit: number): void => {
+  set[bit >> 5]! &= ~(1 << (bit & 31));
+};
 const include = (set: Uint32Array, other: Uint32Array): void => {
   for (let i = 0; i < set.length; i++) set[i]! |= other[i]!;
 };
+const union = (a: Uint32Array, b: Uint32Array): Uint32Array => {
+  const out = a.slice();
+  include(out, b);
+  return out;
+};
+/** What is in one of the sets only. */
+const difference = (a: Uint32Array, b: Uint32Array): Uint32Array =>
+  a.map((word, i) => word ^ b[i]!);
 
 /** The groups that there are, and the edges between them. */
 export class Dependence {
   readonly #nodes = new Map<Group, Node>();
+  /** Groups by their bits; undefined where a group has become part of another. */
+  readonly #byBit: (Node | undefined)[] = [];
   readonly #groupOf = new Map<Var, Group>();
   readonly #readers = new Map<Var, Set<Group>>();
   readonly #words: number;
-  #bits = 0;
 
   /** `count`: the number of groups that will be added before any merge. */
   constructor(count: number) {
@@ -72,6 +86,7 @@ export class Dependence {
 
   #link(g: Group, node: Node): void {
     this.#nodes.set(g, node);
+    this.#byBit[node.bit] = node;
     for (const v of varsOf(g)) this.#groupOf.set(v, g);
     for (const v of g.reads.keys()) {
       const readers = this.#readers.get(v);
@@ -89,32 +104,50 @@ export class Dependence {
 
   /** A group whose producers are there. */
   add(g: Group): void {
+    const bit = this.#byBit.length;
     const needs = new Uint32Array(this.#words);
     for (const from of this.producers(g)) {
       const node = this.#nodes.get(from)!;
       include(needs, node.needs);
       put(needs, node.bit);
     }
-    this.#link(g, { bit: this.#bits++, needs });
+    this.#link(g, { bit, needs, needed: new Uint32Array(this.#words) });
+    this.#each(needs, (node) => put(node.needed, bit));
+  }
+
+  #each(set: Uint32Array, f: (node: Node) => void): void {
+    for (let i = 0; i < set.length; i++) {
+      for (let rest = set[i]!; rest !== 0; ) {
+        const least = 31 - Math.clz32(rest & -rest);
+        rest &= rest - 1;
+        const node = this.#byBit[32 * i + least];
+        if (node) f(node);
+      }
+    }
   }
 
   /** Two groups, neither of which depends on the other through a third, become one. */
   merge(merged: Group, a: Group, b: Group): void {
     const x = this.#unlink(a);
     const y = this.#unlink(b);
-    const needs = x.needs.slice();
-    include(needs, y.needs);
-    const both = needs.slice();
-    put(both, x.bit);
-    put(both, y.bit);
-    for (const { needs: others } of this.#nodes.values()) {
-      const first = has(others, x.bit);
-      const second = has(others, y.bit);
-      // What depends on both has all of it.
-      if (first !== second) include(others, both);
+    this.#byBit[x.bit] = undefined;
+    this.#byBit[y.bit] = undefined;
+    const needs = union(x.needs, y.needs);
+    const needed = union(x.needed, y.needed);
+    for (const bit of [x.bit, y.bit]) {
+      drop(needs, bit);
+      drop(needed, bit);
     }
-    for (const bit of [x.bit, y.bit]) needs[bit >> 5]! &= ~(1 << (bit & 31));
-    this.#link(merged, { bit: x.bit, needs });
+    // Whatever stood beside both of them knows all of this already.
+    this.#each(difference(x.needed, y.needed), (node) => {
+      include(node.needs, needs);
+      put(node.needs, x.bit);
+    });
+    this.#each(difference(x.needs, y.needs), (node) => {
+      include(node.needed, needed);
+      put(node.needed, x.bit);
+    });
+    this.#link(merged, { bit: x.bit, needs, needed });
   }
 
   /** Does `to` depend on `from`? */

@@ -6,7 +6,7 @@
 import { sizeOf } from "../core/aval.js";
 import type { Eqn, Var } from "../ir/graph.js";
 import { idxFlatten, idxUnflatten } from "../ir/index-expr.js";
-import { Analyser, analyse } from "./analyse.js";
+import { Analyser, type Analyses, type Analysis } from "./analyse.js";
 import type { Cuts } from "./cuts.js";
 import type { Defs } from "./defs.js";
 import { Dependence, varsOf } from "./dependence.js";
@@ -29,18 +29,23 @@ export interface Group {
   readonly loads: number;
 }
 
-type Reads = Map<Var, Set<string>>;
+type Reads = ReadonlyMap<Var, ReadonlySet<string>>;
 
-function union(...maps: ReadonlyMap<Var, ReadonlySet<string>>[]): Reads {
-  const out: Reads = new Map();
-  for (const map of maps) {
-    for (const [v, keys] of map) {
-      const have = out.get(v) ?? new Set<string>();
-      for (const key of keys) have.add(key);
-      out.set(v, have);
-    }
+function union(a: Group["reads"], b: Group["reads"]): Group["reads"] {
+  const out = new Map(a);
+  for (const [v, keys] of b) {
+    const have = out.get(v);
+    out.set(v, have && have !== keys ? new Set([...have, ...keys]) : keys);
   }
   return out;
+}
+
+/** What the rules ask of a group again and again. */
+interface Facts {
+  /** How many reductions it computes at a point. */
+  readonly reductions: number;
+  /** Its reductions whose loop a consumer may join, by their numbers of terms. */
+  readonly loops: ReadonlyMap<number, readonly Eqn[]>;
 }
 
 /** Terms of an inner loop up to which merging always pays: the loop replaces few threads. */
@@ -49,6 +54,29 @@ const shortLoop = 64;
 const maxReductions = 8;
 /** Points that are enough threads for longer inner loops. */
 const manyPoints = 1024;
+
+/** The groups in an order in which each comes after those that it reads. */
+function producersFirst(groupOf: ReadonlyMap<Var, Group>): Group[] {
+  const out = new Set<Group>();
+  const entered = new Set<Group>();
+  for (const root of groupOf.values()) {
+    const stack = [root];
+    while (stack.length > 0) {
+      const g = stack.at(-1)!;
+      if (out.has(g) || entered.has(g)) {
+        stack.pop();
+        out.add(g);
+        continue;
+      }
+      entered.add(g);
+      for (const v of g.reads.keys()) {
+        const from = groupOf.get(v);
+        if (from && from !== g && !out.has(from)) stack.push(from);
+      }
+    }
+  }
+  return [...out];
+}
 
 export class Fusion {
   readonly #defs: Defs;
@@ -65,35 +93,52 @@ export class Fusion {
   readonly #byRead = new Map<Var, Map<number, Group[]>>();
   /** Groups whose producers or themselves are new since it was last tried to merge them. */
   readonly #untried = new Set<Group>();
+  readonly #facts = new WeakMap<Group, Facts>();
+  /** Producers that a group does not merge with: it never will, unless one of them changes. */
+  readonly #failed = new WeakMap<Group, Set<Group>>();
   readonly #unpaired: Heap<Group>;
   /** The birth up to which every later group has been tried as a group's sibling. */
   readonly #paired = new Map<Group, number>();
 
-  constructor(defs: Defs, cuts: Cuts, homes: Homes, target: Target) {
+  /** `groups`: kernels of an earlier fusion to go on from; every other variable starts alone. */
+  constructor(
+    defs: Defs,
+    cuts: Cuts,
+    analyses: Analyses,
+    homes: Homes,
+    target: Target,
+    groups: readonly Group[] = [],
+  ) {
     this.#defs = defs;
     this.#cuts = cuts;
     this.#homes = homes;
     this.#target = target;
     this.#returned = defs.returned();
     this.#unpaired = new Heap((g) => this.#born.get(g)!);
-    const computed = cuts.computed().filter((v) => sizeOf(v.aval.shape) > 0);
-    this.#graph = new Dependence(computed.length);
-    for (const v of computed) {
-      const size = sizeOf(v.aval.shape);
-      const { eqn } = defs.of(v)!;
-      const a = analyse(defs, cuts, v);
-      const g: Group = {
-        kind: eqn.prim.kind === "contract" ? "contract" : "loop",
-        size,
-        vars: [v],
-        inner: undefined,
-        reads: a.reads,
-        flops: a.flops * size,
-        loads: a.loads * size,
-      };
+    const given = new Map(groups.flatMap((g) => varsOf(g).map((v) => [v, g] as const)));
+    const all = new Map<Var, Group>();
+    for (const v of cuts.computed()) {
+      if (sizeOf(v.aval.shape) > 0) all.set(v, given.get(v) ?? this.#alone(v, analyses.of(v)));
+    }
+    const ordered = producersFirst(all);
+    this.#graph = new Dependence(ordered.length);
+    for (const g of ordered) {
       this.#graph.add(g);
       this.#register(g);
     }
+  }
+
+  #alone(v: Var, a: Analysis): Group {
+    const size = sizeOf(v.aval.shape);
+    return {
+      kind: this.#defs.kind(v) === "contract" ? "contract" : "loop",
+      size,
+      vars: [v],
+      inner: undefined,
+      reads: a.reads,
+      flops: a.flops * size,
+      loads: a.loads * size,
+    };
   }
 
   #register(g: Group): void {
@@ -121,17 +166,27 @@ export class Fusion {
     return [...new Set(vars)].sort((a, b) => this.#defs.id(a) - this.#defs.id(b));
   }
 
-  #fits(g: Group): boolean {
-    const bound = [...g.reads.keys(), ...varsOf(g)];
+  /** Do the groups bind few enough buffers as one kernel? */
+  #fit(a: Group, b: Group): boolean {
+    const bound = [...a.reads.keys(), ...b.reads.keys(), ...varsOf(a), ...varsOf(b)];
     return this.#homes.count(bound) <= this.#target.maxStorageBuffers - 1;
   }
 
-  #reductions(g: Group): number {
-    return g.vars.reduce((n, v) => n + (this.#isReduction(v) ? 1 : 0), 0);
-  }
-
-  #isReduction(v: Var): boolean {
-    return this.#defs.kind(v) === "reduce";
+  #factsOf(g: Group): Facts {
+    const have = this.#facts.get(g);
+    if (have) return have;
+    const reductions = g.vars
+      .map((v) => this.#defs.of(v)!.eqn)
+      .filter((eqn) => eqn.prim.kind === "reduce");
+    const loops = new Map<number, Eqn[]>();
+    for (const eqn of reductions) {
+      const { extent } = reduction(eqn);
+      if (extent <= 1 || (extent > shortLoop && g.size < manyPoints)) continue;
+      loops.set(extent, [...(loops.get(extent) ?? []), eqn]);
+    }
+    const facts = { reductions: reductions.length, loops };
+    this.#facts.set(g, facts);
+    return facts;
   }
 
   /** Are all of `reads` of variables of `g` at the point itself? */
@@ -149,10 +204,13 @@ export class Fusion {
   #vertical(from: Group, to: Group): Group | undefined {
     if (from.size !== to.size || to.kind === "contract") return undefined;
     if (to.inner && (from.inner || from.kind === "contract")) return undefined;
-    if (from.kind === "contract" && to.vars.some((v) => this.#isReduction(v))) return undefined;
-    if (this.#reductions(from) + this.#reductions(to) > maxReductions) return undefined;
+    if (from.kind === "contract" && this.#factsOf(to).reductions > 0) return undefined;
+    if (this.#factsOf(from).reductions + this.#factsOf(to).reductions > maxReductions) {
+      return undefined;
+    }
     if (!this.#aligned(to.reads, from)) return undefined;
-    const merged: Group = {
+    if (this.#graph.dependsThroughOthers(to, from) || !this.#fit(from, to)) return undefined;
+    return {
       ...from,
       vars: this.#sorted([...from.vars, ...to.vars]),
       inner: from.inner ?? to.inner,
@@ -160,34 +218,27 @@ export class Fusion {
       flops: from.flops + to.flops,
       loads: from.loads + to.loads,
     };
-    if (!this.#fits(merged) || this.#graph.dependsThroughOthers(to, from)) return undefined;
-    return merged;
   }
 
   /** A consumer over the elements that a reduction reduces becomes a last loop of its kernel. */
   #innerLoop(from: Group, to: Group): Group | undefined {
     if (from.kind !== "loop" || to.kind !== "loop" || to.inner) return undefined;
-    if (to.vars.some((v) => this.#isReduction(v))) return undefined;
-    for (const hero of from.vars) {
-      if (!this.#isReduction(hero)) continue;
-      const { eqn: over } = this.#defs.of(hero)!;
-      const { extent } = reduction(over);
-      if (to.size !== from.size * extent || extent <= 1) continue;
-      if (extent > shortLoop && from.size < manyPoints) continue;
+    const loops = this.#factsOf(from).loops.get(to.size / from.size);
+    if (!loops || this.#factsOf(to).reductions > 0) return undefined;
+    for (const over of loops) {
       if (from.inner && !this.#sameLoop(from.inner.over, over)) continue;
+      if (this.#graph.dependsThroughOthers(to, from) || !this.#fit(from, to)) return undefined;
       const reads = this.#readsInLoop(to.vars, over, from.size);
       const visible: Group = { ...from, inner: undefined };
       if (!this.#aligned(reads, visible)) continue;
       if (from.inner && !this.#innerAligned(reads, from.inner.vars, over, from.size)) continue;
-      const merged: Group = {
+      return {
         ...from,
         inner: { over, vars: this.#sorted([...(from.inner?.vars ?? []), ...to.vars]) },
         reads: union(from.reads, reads),
         flops: from.flops + to.flops,
         loads: from.loads + to.loads,
       };
-      if (!this.#fits(merged) || this.#graph.dependsThroughOthers(to, from)) continue;
-      return merged;
     }
     return undefined;
   }
@@ -223,13 +274,13 @@ export class Fusion {
     if (a.kind !== "loop" || b.kind !== "loop" || a.size !== b.size || (a.inner && b.inner)) {
       return undefined;
     }
-    let shared = false;
-    for (const [v, keys] of a.reads) {
+    const shared = [...a.reads].some(([v, keys]) => {
       const others = b.reads.get(v);
-      if (others && [...keys].some((key) => others.has(key))) shared = true;
-    }
+      return others !== undefined && [...keys].some((key) => others.has(key));
+    });
     if (!shared || this.#graph.depends(a, b) || this.#graph.depends(b, a)) return undefined;
-    const merged: Group = {
+    if (!this.#fit(a, b)) return undefined;
+    return {
       kind: "loop",
       size: a.size,
       vars: this.#sorted([...a.vars, ...b.vars]),
@@ -238,7 +289,6 @@ export class Fusion {
       flops: a.flops + b.flops,
       loads: a.loads + b.loads,
     };
-    return this.#fits(merged) ? merged : undefined;
   }
 
   /** Merge until nothing more merges. */
@@ -269,10 +319,15 @@ export class Fusion {
   }
 
   #mergeIntoProducer(to: Group): boolean {
-    const producers = [...this.#graph.producers(to)];
+    const failed = this.#failed.get(to) ?? new Set();
+    this.#failed.set(to, failed);
+    const producers = [...this.#graph.producers(to)].filter((from) => !failed.has(from));
     for (const from of producers.sort((a, b) => this.#order.get(b)! - this.#order.get(a)!)) {
       const merged = this.#vertical(from, to) ?? this.#innerLoop(from, to);
-      if (!merged) continue;
+      if (!merged) {
+        failed.add(from);
+        continue;
+      }
       this.#replace(merged, from, to);
       return true;
     }

@@ -6,6 +6,7 @@
 import { DawngradError } from "../core/errors.js";
 import type { Var } from "../ir/graph.js";
 import type { Defs } from "./defs.js";
+import { varsOf } from "./dependence.js";
 import type { Group } from "./fuse.js";
 import type { Homes } from "./homes.js";
 import type { Target } from "./target.js";
@@ -22,8 +23,6 @@ function sortOf(g: Group, defs: Defs): string {
   return [g.kind, ...computed, ...read.sort()].join("|");
 }
 
-const varsOf = (g: Group): Var[] => [...g.vars, ...(g.inner?.vars ?? [])];
-
 /** Dispatches as lists of groups that run side by side. */
 export function orderGroups(
   groups: readonly Group[],
@@ -35,20 +34,35 @@ export function orderGroups(
   const returned = defs.returned();
   const groupOf = new Map<Var, Group>();
   for (const g of groups) for (const v of varsOf(g)) groupOf.set(v, g);
-  const waiting = new Map<Group, Set<Group>>();
+  const consumers = new Map<Group, Set<Group>>(groups.map((g) => [g, new Set()]));
+  /** How many producers each group waits for. */
+  const waiting = new Map<Group, number>();
   for (const g of groups) {
     const needs = new Set<Group>();
     for (const v of g.reads.keys()) {
       const from = groupOf.get(v);
       if (from && from !== g) needs.add(from);
     }
-    waiting.set(g, needs);
+    for (const from of needs) consumers.get(from)!.add(g);
+    waiting.set(g, needs.size);
   }
+  const position = new Map(groups.map((g, i) => [g, i]));
+  let ready = groups.filter((g) => waiting.get(g) === 0);
   const out: Group[][] = [];
   const finish = (done: readonly Group[]): void => {
     out.push([...done]);
-    for (const g of done) waiting.delete(g);
-    for (const needs of waiting.values()) for (const g of done) needs.delete(g);
+    const next: Group[] = [];
+    for (const g of done) {
+      for (const to of consumers.get(g)!) {
+        const left = waiting.get(to)! - 1;
+        waiting.set(to, left);
+        if (left === 0) next.push(to);
+      }
+    }
+    const gone = new Set(done);
+    ready = [...ready.filter((g) => !gone.has(g)), ...next].sort(
+      (a, b) => position.get(a)! - position.get(b)!,
+    );
   };
   const buffers = (list: readonly Group[]): number => {
     const bound = new Set<Var>();
@@ -62,18 +76,14 @@ export function orderGroups(
   // the other readers of those inputs.
   const final = (g: Group): boolean => varsOf(g).some((v) => returned.has(v));
 
-  while (waiting.size > 0) {
-    const ready = [...waiting].filter(([, needs]) => needs.size === 0).map(([g]) => g);
+  while (ready.length > 0) {
     const contractions = ready.filter((g) => g.kind === "contract");
     if (contractions.length > 0) {
       finish([contractions.find((g) => !final(g)) ?? contractions[0]!]);
       continue;
     }
-    if (ready.length === 0) throw new DawngradError("internal: kernels wait for each other");
     // Loops that something waits for go now; the rest gathers until the end.
-    const needed = new Set<Group>();
-    for (const needs of waiting.values()) for (const g of needs) needed.add(g);
-    const urgent = ready.filter((g) => needed.has(g));
+    const urgent = ready.filter((g) => consumers.get(g)!.size > 0);
     const now = urgent.length > 0 ? urgent : ready;
     const batch: Group[] = [];
     const sorts = new Set<string>();
@@ -86,6 +96,9 @@ export function orderGroups(
       sorts.add(sort);
     }
     finish(batch);
+  }
+  if (groups.some((g) => waiting.get(g)! > 0)) {
+    throw new DawngradError("internal: kernels wait for each other");
   }
   return out;
 }

@@ -83,11 +83,23 @@ interface Placed extends Life {
   readonly offset: number;
 }
 
+/** Where something at `offset` goes in a list that is sorted by offsets. */
+function after(list: readonly Placed[], offset: number): number {
+  let [lo, hi] = [0, list.length];
+  while (lo < hi) {
+    const mid = (lo + hi) >> 1;
+    if (list[mid]!.offset <= offset) lo = mid + 1;
+    else hi = mid;
+  }
+  return lo;
+}
+
 /** First fit: the lowest offset at which nothing else lives at the same time. */
 export function place(
   lives: readonly Life[],
   most: number,
 ): { placed: Map<Var, [number, number]>; sizes: number[] } {
+  // Those of a chunk by their offsets.
   const chunks: Placed[][] = [];
   const sizes: number[] = [];
   const placed = new Map<Var, [number, number]>();
@@ -95,16 +107,14 @@ export function place(
     for (let chunk = 0; !placed.has(life.variable); chunk++) {
       const others = chunks[chunk] ?? [];
       chunks[chunk] = others;
-      const alive = others
-        .filter((o) => o.first <= life.last && life.first <= o.last)
-        .sort((a, b) => a.offset - b.offset);
       let offset = 0;
-      for (const o of alive) {
+      for (const o of others) {
+        if (o.first > life.last || life.first > o.last) continue;
         if (offset + life.bytes <= o.offset) break;
         offset = Math.max(offset, o.offset + o.bytes);
       }
       if (offset + life.bytes > most && others.length > 0) continue;
-      others.push({ ...life, offset });
+      others.splice(after(others, offset), 0, { ...life, offset });
       sizes[chunk] = Math.max(sizes[chunk] ?? 0, offset + life.bytes);
       placed.set(life.variable, [chunk, offset]);
     }

@@ -25,23 +25,41 @@ function costsOf(defs: Defs, cuts: Cuts): Map<Eqn, number> {
   return costs;
 }
 
-/** How often a group evaluates each inlined equation, over all its points. */
-function evaluations(g: Group, defs: Defs, cuts: Cuts): Map<Eqn, number> {
-  const counts = new Map<Eqn, number>();
-  for (const [eqn, times] of analyseGroup(g, defs, cuts).evaluations) {
-    counts.set(eqn, times * g.size);
+/** How often each group evaluates each inlined equation, over all its points. */
+export class Evaluations {
+  readonly #defs: Defs;
+  readonly #cuts: Cuts;
+  readonly #made = new WeakMap<Group, ReadonlyMap<Eqn, number>>();
+
+  constructor(defs: Defs, cuts: Cuts) {
+    this.#defs = defs;
+    this.#cuts = cuts;
   }
-  return counts;
+
+  of(g: Group): ReadonlyMap<Eqn, number> {
+    let counts = this.#made.get(g);
+    if (!counts) {
+      const { evaluations } = analyseGroup(g, this.#defs, this.#cuts);
+      counts = new Map([...evaluations].map(([eqn, times]) => [eqn, times * g.size]));
+      this.#made.set(g, counts);
+    }
+    return counts;
+  }
 }
 
 /**
  * Variables to store after all: the latest ones first, so that what they depend on is computed for
  * them alone.
  */
-export function worthStoring(fusion: Fusion, defs: Defs, cuts: Cuts): Var[] {
+export function worthStoring(
+  fusion: Fusion,
+  evaluations: Evaluations,
+  defs: Defs,
+  cuts: Cuts,
+): Var[] {
   const total = new Map<Eqn, { times: number; kernels: number }>();
   for (const g of fusion.groups()) {
-    for (const [eqn, times] of evaluations(g, defs, cuts)) {
+    for (const [eqn, times] of evaluations.of(g)) {
       const have = total.get(eqn) ?? { times: 0, kernels: 0 };
       total.set(eqn, { times: have.times + times, kernels: have.kernels + 1 });
     }

@@ -4,6 +4,7 @@ import { type Aval, showAval, sizeOf } from "../core/aval.js";
 import { DeviceError } from "../core/errors.js";
 import { type Graph, Lit, Var } from "../ir/graph.js";
 import { graphLits } from "../ir/print.js";
+import { Analyses } from "./analyse.js";
 import { type Cuts, chooseCuts } from "./cuts.js";
 import type { Defs } from "./defs.js";
 import { Fusion, type Group } from "./fuse.js";
@@ -13,7 +14,7 @@ import { lower } from "./lower.js";
 import { orderGroups } from "./order.js";
 import type { Guard, Place } from "./place.js";
 import { bufferOf, type Location, type Plan, planBuffers } from "./plan.js";
-import { worthStoring } from "./recompute.js";
+import { Evaluations, worthStoring } from "./recompute.js";
 import type { Target } from "./target.js";
 
 /** Where a program's output comes from. */
@@ -70,13 +71,19 @@ export function schedule(graph: Graph, options: ScheduleOptions, target: Target)
   const places = frame && placesOf(defs, frame);
   const homes = new Homes(defs, options.donated, hostScalars, target, places);
   const cuts = chooseCuts(defs, hostScalars, homes, target);
-  let fusion = new Fusion(defs, cuts, homes, target);
+  const analyses = new Analyses(defs, cuts);
+  let fusion = new Fusion(defs, cuts, analyses, homes, target);
   fusion.run();
+  const evaluations = new Evaluations(defs, cuts);
   for (let round = 0; round < 4; round++) {
-    const more = worthStoring(fusion, defs, cuts);
+    const more = worthStoring(fusion, evaluations, defs, cuts);
     if (more.length === 0) break;
+    const stored = new Set(more.map((v) => defs.of(v)!.eqn));
+    const unchanged = fusion
+      .groups()
+      .filter((g) => ![...stored].some((eqn) => evaluations.of(g).has(eqn)));
     for (const v of more) cuts.add(v);
-    fusion = new Fusion(defs, cuts, homes, target);
+    fusion = new Fusion(defs, cuts, analyses, homes, target, unchanged);
     fusion.run();
   }
   const stored = fusion.stored();
