@@ -19,7 +19,9 @@ export interface ConvParams {
   readonly bias: Tensor;
 }
 
-export interface ConvOptions extends ConvolutionOptions {
+export interface ConvOptions extends Omit<ConvolutionOptions, "groups"> {
+  /** As the function conv's; "depthwise": as many groups as the input has channels. */
+  readonly groups?: number | "depthwise";
   /** Default true; false leaves `bias` out of the parameters. */
   readonly bias?: boolean;
   /** Default uniform in ±1/√(in / groups · window), as PyTorch's Conv. */
@@ -39,11 +41,13 @@ function convolving(
   window: number | readonly number[],
   options: ConvOptions,
 ): Layer<Weights, null> {
-  const { bias = true, weightInit, biasInit, ...how } = options;
-  const { layout = "NHWC", groups = 1 } = how;
+  const { bias = true, weightInit, biasInit, groups = 1, ...how } = options;
+  const { layout = "NHWC" } = how;
+  const groupsOf = (shape: Shape): number =>
+    groups === "depthwise" ? shape[layout === "NHWC" ? shape.length - 1 : 1]! : groups;
   const name = `${kind}(${features}, ${JSON.stringify(window)})`;
   checkPositive(kind, "features", features);
-  checkPositive(kind, "groups", groups);
+  if (groups !== "depthwise") checkPositive(kind, "groups", groups);
   const convolve = (x: Tensor, weight: Tensor): Tensor => {
     const n = weight.ndim - 2;
     // Weights are stored HWIO; channels-first images go with OIHW, a view.
@@ -51,7 +55,7 @@ function convolving(
       layout === "NHWC"
         ? weight
         : transpose(weight, [n + 1, n, ...Array.from({ length: n }, (_, i) => i)]);
-    return operation(x, w, how);
+    return operation(x, w, { ...how, groups: groupsOf(x.shape) });
   };
   const weightShape = (inputShape: Shape): Shape => {
     const n = inputShape.length - 2;
@@ -68,13 +72,14 @@ function convolving(
       checkPositive(name, "the window's size", k);
     });
     const channels = layout === "NHWC" ? inputShape[n + 1]! : inputShape[1]!;
-    if (channels % groups !== 0 || features % groups !== 0) {
+    const parts = groupsOf(inputShape);
+    if (channels % parts !== 0 || features % parts !== 0) {
       throw new ShapeError(
-        `${name}: ${groups} groups must divide the ${channels} channels of inputShape ` +
+        `${name}: ${parts} groups must divide the ${channels} channels of inputShape ` +
           `${showShape(inputShape)} (layout "${layout}") and the ${features} features`,
       );
     }
-    return [...sizes, channels / groups, features];
+    return [...sizes, channels / parts, features];
   };
   return {
     name,
@@ -103,7 +108,7 @@ function convolving(
 /**
  * Convolution with `features` output channels over windows of the given size (a number for every
  * spatial dimension, or one for each); 1 to 3 spatial dimensions, by the input's rank. Options as
- * `conv`'s: strides, padding ("VALID"), dilation, groups, layout ("NHWC").
+ * `conv`'s: strides, padding ("VALID"), dilation, groups (a number or "depthwise"), layout ("NHWC").
  *
  * ```ts
  * const layer = conv(16, 3, { padding: "SAME", strides: 2 });

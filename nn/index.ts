@@ -1,5 +1,6 @@
 /** dawngrad/nn: pure layers, models and losses. */
 export { gelu, relu, sigmoid, silu, softmax, softplus, tanh } from "./activations.js";
+export { type AttentionOptions, type AttentionParams, multiHeadAttention } from "./attention.js";
 export { type BatchNormOptions, type BatchNormState, batchNorm } from "./batch-norm.js";
 export { type ConvOptions, type ConvParams, conv, convTranspose } from "./conv.js";
 export {
@@ -24,6 +25,15 @@ export {
   softmaxCrossEntropy,
 } from "./losses.js";
 export { type MlpOptions, mlp } from "./mlp.js";
+export { type CnnOptions, type CnnParams, cnn } from "./models/cnn.js";
+export {
+  type PyramidBlockParams,
+  type PyramidBlockState,
+  type PyramidNetOptions,
+  type PyramidNetParams,
+  type PyramidNetState,
+  pyramidNet,
+} from "./models/pyramid-net.js";
 export {
   type ResnetBlockParams,
   type ResnetBlockState,
@@ -37,5 +47,23 @@ export {
   resnet50,
   resnet101,
 } from "./models/resnet.js";
+export { type VitBlockParams, type VitOptions, type VitParams, vit } from "./models/vit.js";
+export {
+  type WideBlockParams,
+  type WideBlockState,
+  type WideResnetOptions,
+  type WideResnetParams,
+  type WideResnetState,
+  wideResnet,
+} from "./models/wide-resnet.js";
+export { type PatchEmbedOptions, type PatchEmbedParams, patchEmbed } from "./patch-embed.js";
 export { avgPool, globalAvgPool, maxPool } from "./pooling.js";
-export { dropout, flatten, parallel, type ResidualPair, residual, serial } from "./structure.js";
+export {
+  dropout,
+  flatten,
+  parallel,
+  type ResidualPair,
+  residual,
+  serial,
+  stochasticDepth,
+} from "./structure.js";

@@ -55,6 +55,40 @@ export function dropout(rate: number): Layer<null, null> {
   });
 }
 
+/**
+ * In training drops the whole of each example with probability `rate`, and divides the others by
+ * 1 − rate (Huang et al. 2016): around the inner part of a residual block it skips the block. Needs
+ * `key` in training.
+ *
+ * ```ts
+ * const layer = stochasticDepth(0.5);
+ * const [y] = layer.apply(null, null, ones([2, 3]), { train: true, key: random.key(0) });
+ * y.shape; // [2, 3]
+ * ```
+ */
+export function stochasticDepth(rate: number): Layer<null, null> {
+  const name = `stochasticDepth(${rate})`;
+  if (!(rate >= 0 && rate < 1)) {
+    throw new DawngradError(`${name}: rate is ${rate}; give a number from 0 to below 1`);
+  }
+  return stateless(name, (x, { train = false, key }) => {
+    if (!train || rate === 0) return x;
+    if (!key) {
+      throw new DawngradError(
+        `${name}: training needs randomness: pass { train: true, key: random.key(...) } to apply, with ` +
+          "another key at every step",
+      );
+    }
+    if (x.ndim < 1) throw new ShapeError(`${name}: the input is a scalar; it needs a batch axis`);
+    const kept = random.bernoulli(
+      key,
+      1 - rate,
+      x.shape.map((n, axis) => (axis === 0 ? n : 1)),
+    );
+    return where(kept, div(x, 1 - rate), 0);
+  });
+}
+
 /** The parameters of a list of layers, in the list's form. */
 export type ParamsList<L extends readonly AnyLayer[]> = {
   -readonly [K in keyof L]: ParamsOf<L[K]>;
