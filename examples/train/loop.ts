@@ -1,5 +1,5 @@
 /** The training loop: steps, readings of the loss, checkpoints, evaluations. */
-import { DawngradError } from "dawngrad";
+import { DawngradError, kernelChoices } from "dawngrad";
 import type { Batch, Loader } from "dawngrad/data";
 import type { EpochReport, Progress } from "./progress.js";
 import type { Checkpoint, RunFolder, SavedModel } from "./run-folder.js";
@@ -65,7 +65,8 @@ export async function runLoop(loop: Loop, start: Position): Promise<EpochReport 
     const finite = allFinite({ params: train.params, state: train.state });
     if (!(await finite.item())) check(step);
     finite.dispose();
-    const content: Checkpoint = { train, step, epochsDone, model: loop.model };
+    const kernels = JSON.stringify(kernelChoices());
+    const content: Checkpoint = { train, step, epochsDone, model: loop.model, kernels };
     await folder.save(content);
     saved = step;
   };

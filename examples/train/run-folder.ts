@@ -12,7 +12,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { DataError } from "dawngrad";
+import { DataError, restoreKernelChoices } from "dawngrad";
 import { loadCheckpoint, saveCheckpoint } from "dawngrad/data";
 import type { Options } from "./options.js";
 import { configFile, identityOf, savedOptions } from "./parse.js";
@@ -25,6 +25,8 @@ export interface Checkpoint {
   /** Epochs whose evaluation is in the log. */
   readonly epochsDone: number;
   readonly model: SavedModel;
+  /** The variants of kernels that it was trained with, as JSON: others round otherwise. */
+  readonly kernels?: string;
 }
 
 /** What evaluation needs to build the model again. */
@@ -98,7 +100,12 @@ export async function resumeRun(
   const checkpoint = (await exists(folder.checkpoint))
     ? await loadCheckpoint<Checkpoint>(folder.checkpoint)
     : undefined;
-  if (checkpoint !== undefined) checkIdentity(folder.checkpoint, checkpoint, options);
+  if (checkpoint !== undefined) {
+    checkIdentity(folder.checkpoint, checkpoint, options);
+    // Before anything is compiled: the steps to come round as the uninterrupted run's.
+    const kernels = JSON.parse(checkpoint.kernels ?? "{}") as Record<string, string>;
+    restoreKernelChoices(kernels);
+  }
   await trimLog(join(path, logFile), checkpoint?.step ?? 0);
   return { folder, checkpoint };
 }

@@ -61,10 +61,10 @@ export class KernelChoices {
     await this.#store?.save(fresh);
   }
 
-  /** Everything that programs of this device use or will use. */
+  /** What was restored, and what programs use. */
   all(): Record<string, string> {
-    const all = [...this.#used, ...this.#measured, ...this.#restored];
-    return Object.fromEntries(all.sort((a, b) => (a[0] < b[0] ? -1 : 1)));
+    const all = new Map([...this.#restored, ...this.#used]);
+    return Object.fromEntries([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   /** From now on these, whatever was or will be measured. */
