@@ -13,11 +13,16 @@ import {
 
 export type Parts = Readonly<Record<string, AnyLayer>>;
 
-/** The parameters of named layers, `null` for those without. */
-export type PartsParams<P extends Parts> = { readonly [K in keyof P]: ParamsOf<P[K]> };
+/** The names of layers that have entries: all but functions such as dropout. */
+type Entries<P extends Parts> = {
+  [K in keyof P]: P[K] extends Layer<null, null> ? never : K;
+}[keyof P];
 
-/** The states of named layers, `null` for those without. */
-export type PartsState<P extends Parts> = { readonly [K in keyof P]: StateOf<P[K]> };
+/** The parameters of named layers. */
+export type PartsParams<P extends Parts> = { readonly [K in Entries<P>]: ParamsOf<P[K]> };
+
+/** The states of named layers, `null` for those that have parameters only. */
+export type PartsState<P extends Parts> = { readonly [K in Entries<P>]: StateOf<P[K]> };
 
 /** How values go through the parts of a layer: shapes in `init`, tensors in `apply`. */
 export interface Flow<K extends string> {
@@ -35,8 +40,9 @@ export function composite<P extends Parts>(
 ): Layer<PartsParams<P>, PartsState<P>> {
   type Name = keyof P & string;
   const names = Object.keys(parts) as Name[];
+  const bare = (part: Name): boolean => parts[part]!.stateless === true;
   const checkParts = (what: string, tree: object | null): void => {
-    const missing = names.find((part) => !(tree && part in tree));
+    const missing = names.find((part) => !bare(part) && !(tree && part in tree));
     if (missing !== undefined) {
       throw new ShapeError(`${name}: ${what} has no entry "${missing}"; use what init returned`);
     }
@@ -48,8 +54,10 @@ export function composite<P extends Parts>(
       const state = {} as { [K in Name]: unknown };
       const outputShape = flow.init((part, shape) => {
         const made = parts[part]!.init(partKey(key, names.indexOf(part))!, shape);
-        params[part] = made.params;
-        state[part] = made.state;
+        if (!bare(part)) {
+          params[part] = made.params;
+          state[part] = made.state;
+        }
         return made.outputShape;
       }, inputShape);
       return { params: params as PartsParams<P>, state: state as PartsState<P>, outputShape };
@@ -57,11 +65,12 @@ export function composite<P extends Parts>(
     apply(params, state, x, options = {}) {
       checkParts("params", params);
       checkParts("state", state);
+      const [own, before] = [params, state] as { readonly [K in Name]?: unknown }[];
       const next = {} as { [K in Name]: unknown };
       const call = (part: Name, value: Tensor): Tensor => {
         const at = partOptions(options, names.indexOf(part));
-        const [y, s] = parts[part]!.apply(params[part], state[part], value, at);
-        next[part] = s;
+        const [y, s] = parts[part]!.apply(own![part] ?? null, before![part] ?? null, value, at);
+        if (!bare(part)) next[part] = s;
         return y;
       };
       return [flow.apply(call, x, options), next as PartsState<P>];

@@ -59,6 +59,15 @@ export {
 export { type PatchEmbedOptions, type PatchEmbedParams, patchEmbed } from "./patch-embed.js";
 export { avgPool, globalAvgPool, maxPool } from "./pooling.js";
 export {
+  fromStateDict,
+  type ModelTrees,
+  type StateDictNames,
+  timmVitNames,
+  torchNames,
+  torchvisionVitNames,
+  toStateDict,
+} from "./state-dict.js";
+export {
   dropout,
   flatten,
   parallel,

@@ -25,6 +25,8 @@ export interface ApplyOptions {
 export interface Layer<P, S> {
   /** For error messages. */
   readonly name: string;
+  /** True for functions as layers: models of named parts have no entries for them. */
+  readonly stateless?: true;
   /** Parameters for inputs of this shape, batch dimension included. */
   init(key: Tensor, inputShape: Shape): Initialized<P, S>;
   apply(params: P, state: S, x: Tensor, options?: ApplyOptions): [y: Tensor, state: S];
@@ -53,6 +55,7 @@ export function stateless(
 ): Layer<null, null> {
   return {
     name,
+    stateless: true,
     init: (_key, inputShape) => ({
       params: null,
       state: null,

@@ -14,15 +14,11 @@ export interface VitBlockParams {
   readonly norm1: ScaleAndBias;
   readonly attn: AttentionParams;
   readonly norm2: ScaleAndBias;
-  readonly mlp: { readonly fc1: DenseParams; readonly fc2: DenseParams; readonly dropout: null };
-  readonly dropout: null;
-  readonly depth1: null;
-  readonly depth2: null;
+  readonly mlp: { readonly fc1: DenseParams; readonly fc2: DenseParams };
 }
 
 export interface VitParams {
   readonly patchEmbed: PatchEmbedParams;
-  readonly dropout: null;
   readonly blocks: readonly VitBlockParams[];
   readonly norm: ScaleAndBias;
   readonly head: DenseParams;

@@ -17,7 +17,6 @@ export interface WideBlockParams {
   readonly bn1: ScaleAndBias;
   readonly conv1: Weight;
   readonly bn2: ScaleAndBias;
-  readonly dropout: null;
   readonly conv2: Weight;
   /** A 1×1 convolution where the block changes the shape. */
   readonly shortcut?: Weight;
@@ -28,7 +27,6 @@ export interface WideBlockState {
   readonly bn1: BatchNormState;
   readonly conv1: null;
   readonly bn2: BatchNormState;
-  readonly dropout: null;
   readonly conv2: null;
   readonly shortcut?: null;
 }
