@@ -1,4 +1,4 @@
-/** Every family's reduced model against PyTorch: five steps of SGD, in f64 and on the device. */
+/** Every family's reduced model against PyTorch: five steps of SGD in f64; two of them on the device too. */
 import { array, init, jit, type Tensor, valueAndGrad } from "dawngrad";
 import { fromStateDict, softmaxCrossEntropy, toStateDict } from "dawngrad/nn";
 import { applyUpdates, sgd } from "dawngrad/optim";
@@ -94,6 +94,8 @@ for (const family of families)
       expect(worst({ evaluated }, { evaluated: record.evaluated })).toBeLessThan(1e-9);
     });
 
+    // The others compile hundreds of kernels: too long for the suite on a software adapter.
+    if (family.name !== "mlp" && family.name !== "cnn") return;
     test("on the device", async () => {
       const { start, step, evaluate } = stepOf(family);
       const put = (x: HostArray): Tensor =>
