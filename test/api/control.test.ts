@@ -1,0 +1,411 @@
+/** Loops and branches: values, errors and transforms. What they do on the device: control-device. */
+import {
+  array,
+  associativeScan,
+  cond,
+  foriLoop,
+  grad,
+  init,
+  jit,
+  jvp,
+  makeGraph,
+  map,
+  matmul,
+  scan,
+  switchCase,
+  type Tensor,
+  vmap,
+  where,
+  whileLoop,
+  zeros,
+} from "dawngrad";
+import { checkGrads, hostArray, reference } from "dawngrad/testing";
+import { beforeAll, describe, expect, it } from "vitest";
+
+beforeAll(async () => {
+  await init();
+});
+
+const int = (x: number) => array(x, { dtype: "int32" });
+
+describe("scan", () => {
+  it("carries trees, stacks trees, and goes either way", async () => {
+    const xs = {
+      a: array([1, 2, 3]),
+      b: array([
+        [1, 0],
+        [0, 1],
+        [2, 2],
+      ]),
+    };
+    const run = (reverse: boolean) =>
+      scan(
+        ({ n, sum }, { a, b }) => {
+          const next = sum.mul(a).add(b);
+          return [{ n: n.add(1), sum: next }, [next, a] as const];
+        },
+        { n: int(0), sum: array([1, 1]) },
+        xs,
+        { reverse },
+      );
+    const [last, [sums, as]] = run(false);
+    expect(await last.n.item()).toBe(3);
+    expect(await last.sum.toArray()).toEqual([14, 11]);
+    expect(await sums.toArray()).toEqual([
+      [2, 1],
+      [4, 3],
+      [14, 11],
+    ]);
+    expect(await as.toArray()).toEqual([1, 2, 3]);
+    const [first, [backSums]] = run(true);
+    expect(await first.sum.toArray()).toEqual([11, 11]);
+    expect(await backSums.toArray()).toEqual([
+      [11, 11],
+      [10, 11],
+      [5, 5],
+    ]);
+  });
+
+  it.each([0, 1, 2, 5])("of %i steps, in rounds of any number", async (length) => {
+    const xs = Array.from({ length }, (_, i) => i + 1);
+    for (const reverse of [false, true]) {
+      for (const unroll of [1, 2, 3, 9]) {
+        const [c, ys] = scan((c, x) => [c.mul(2).add(x), c], 1, array(xs, { shape: [length] }), {
+          reverse,
+          unroll,
+        });
+        let want = 1;
+        const list: number[] = [];
+        for (const x of reverse ? [...xs].reverse() : xs) {
+          list.push(want);
+          want = 2 * want + x;
+        }
+        expect(await c.item()).toBe(want);
+        expect(await ys.toArray()).toEqual(reverse ? list.reverse() : list);
+      }
+    }
+  });
+
+  it("a carry that starts as a number takes the body's dtype; numbers returned take the carry's", async () => {
+    const [n] = scan((_, x) => [x.add(1), null], 0, array([1, 2], { dtype: "int32" }));
+    expect(n.dtype).toBe("int32");
+    expect(await n.item()).toBe(3);
+    const [z] = scan(() => [7, null], int(1), null, { length: 2 });
+    expect([z.dtype, await z.item()]).toEqual(["int32", 7]);
+  });
+
+  it("says what differs, with the key path", () => {
+    const step = (c: { h: Tensor }) => [{ h: c.h.reshape([1, 3]) }, null] as const;
+    expect(() => scan(step, { h: zeros([3]) }, null, { length: 2 })).toThrow(
+      "scan: the carry that 'step' returns differs from what it was given: carry.h is float32[3] but " +
+        "becomes float32[1,3]. Every step must keep shapes and dtypes",
+    );
+    const lost = (() => [[zeros([1])], null]) as never;
+    expect(() => scan(lost, zeros([1]), null, { length: 2 })).toThrow("must keep its structure");
+    expect(() => scan((c) => [c, null], 0, null)).toThrow("the number of steps is not known");
+    expect(() => scan((c) => [c, null], 0, [zeros([2]), zeros([3])])).toThrow(
+      "xs[1] float32[3] has 3 slices, but xs[0] float32[2] has 2",
+    );
+    expect(() => scan((c) => c as never, 0, zeros([2]))).toThrow("must return a list of two");
+    expect(() => scan((c) => [c, null], 0, zeros([2]), { unroll: 0 })).toThrow("unroll");
+  });
+
+  it("prints its body", () => {
+    const f = (xs: Tensor) => scan((c, x) => [c.mul(3).add(x), null], 0, xs)[0];
+    const text = String(makeGraph(f)(zeros([4])));
+    expect(text).toContain("scan[body=");
+    expect(text).toMatch(
+      /lambda a:float32\[\] b:float32\[\] \.\n\s+c:float32\[\] = mul a 3:float32/,
+    );
+  });
+});
+
+describe("whileLoop", () => {
+  it("runs as long as the condition holds: 0 times, and beyond what is encoded at once", async () => {
+    const sum = jit(
+      (n: Tensor) =>
+        whileLoop(
+          ([i]) => i.less(n),
+          ([i, s]) => [i.add(1), s.add(i)] as const,
+          [int(0), int(0)],
+        )[1],
+    );
+    for (const n of [0, 1, 7, 8, 9, 25, 300]) {
+      // What follows waits for the loop, though nothing is awaited.
+      expect(await sum(int(n)).add(1).item()).toBe((n * (n - 1)) / 2 + 1);
+    }
+  });
+
+  it("under vmap every lane has its own number of steps", async () => {
+    const collatz = vmap(
+      (x: Tensor) =>
+        whileLoop(
+          ([x]) => x.notEqual(1),
+          ([x, n]) =>
+            [where(x.mod(2).equal(0), x.floorDivide(2), x.mul(3).add(1)), n.add(1)] as const,
+          [x, int(0)],
+        )[1],
+    );
+    expect(await collatz(array([1, 2, 3, 6, 7, 27], { dtype: "int32" })).toArray()).toEqual([
+      0, 1, 7, 8, 16, 111,
+    ]);
+  });
+
+  it("has forward derivatives; reverse mode says what to use", async () => {
+    const f = (x: Tensor) =>
+      whileLoop(
+        (v) => v.less(50),
+        (v) => v.mul(v),
+        x,
+      );
+    // x^8 at 2 (2, 4, 16, 256).
+    const [y, dy] = jvp(f, [array(2)], [array(1)]);
+    expect([await y.item(), await dy.item()]).toEqual([256, 8 * 2 ** 7]);
+    const slope = (x: Tensor) => jvp(f, [x], [array(1)])[1];
+    expect(await jvp(slope, [array(2)], [array(1)])[1].item()).toBe(56 * 2 ** 6);
+    expect(() => grad(f)(array(2))).toThrow("use foriLoop with bounds that are numbers, or scan");
+  });
+
+  it("within scan and cond", async () => {
+    const f = (xs: Tensor) =>
+      scan(
+        (c, x) => {
+          const y = cond(
+            x.greater(0),
+            (v) =>
+              whileLoop(
+                (w) => w.less(50),
+                (w) => w.mul(3),
+                v,
+              ),
+            (v) => v.neg(),
+            x.add(c),
+          );
+          return [y.mul(0.0078125), y];
+        },
+        0,
+        xs,
+      )[1];
+    let c = 0;
+    const want = [1, -2, 3, -8].map((x) => {
+      let v = x + c;
+      if (x > 0) while (v < 50) v *= 3;
+      else v = -v;
+      c = v * 0.0078125;
+      return v;
+    });
+    expect(await jit(f)(array([1, -2, 3, -8])).toArray()).toEqual(want);
+  });
+
+  it("wants a scalar condition", () => {
+    expect(() =>
+      whileLoop(
+        (x) => x.less(1),
+        (x) => x,
+        zeros([2]),
+      ),
+    ).toThrow(
+      "the condition 'anonymous function' returns a bool[2]; it must return a scalar boolean",
+    );
+  });
+});
+
+describe("foriLoop", () => {
+  it("with numbers and with tensors for bounds", async () => {
+    const f = (lower: number | Tensor, upper: number | Tensor) =>
+      foriLoop(lower, upper, (i, x) => x.mul(2).add(i.astype("float32")), array(1));
+    for (const [a, b] of [
+      [0, 4],
+      [2, 3],
+      [3, 3],
+      [5, 1],
+      [-2, 2],
+    ] as const) {
+      let want = 1;
+      for (let i = a; i < b; i++) want = 2 * want + i;
+      expect(await f(a, b).item()).toBe(want);
+      expect(await f(int(a), int(b)).item()).toBe(want);
+    }
+    expect(() => f(0.5, 2)).toThrow("foriLoop: a bound is 0.5");
+  });
+});
+
+describe("cond and switch", () => {
+  const big = (x: Tensor) =>
+    cond(
+      x.sum().greater(0),
+      (y) => matmul(y, y),
+      (y) => y.sub(1),
+      x,
+    );
+
+  it("takes one branch: small ones and large ones, in lanes too", async () => {
+    for (const n of [2, 96]) {
+      for (const sign of [1, -1]) {
+        const x = array(new Float32Array(n * n).fill(sign), { shape: [n, n] });
+        const y = await jit(big)(x).data();
+        expect(new Set(y)).toEqual(new Set([sign > 0 ? n : -2]));
+      }
+    }
+    const both = array([[[1]], [[-3]]]);
+    expect(await vmap(big)(both).toArray()).toEqual([[[1]], [[-4]]]);
+  });
+
+  it("clamps the index of switch", async () => {
+    const f = (i: Tensor) => switchCase(i, [(y) => y, (y) => y.neg(), (y) => y.mul(y)], array(3));
+    const got = await Promise.all([-5, 0, 1, 2, 9].map((i) => f(int(i)).item()));
+    expect(got).toEqual([3, 3, -3, 9, 9]);
+    expect(await vmap(f)(array([-5, 0, 1, 2, 9], { dtype: "int32" })).toArray()).toEqual(got);
+  });
+
+  it("says where branches differ", () => {
+    expect(() =>
+      cond(true, () => ({ a: zeros([2]) }), (() => ({ a: zeros([3]) })) as never),
+    ).toThrow("cond: result.a is float32[3] in falseFun but float32[2] in trueFun");
+    expect(() =>
+      cond(
+        zeros([2]),
+        () => zeros([]),
+        () => zeros([]),
+      ),
+    ).toThrow("it must be a scalar");
+    expect(() => switchCase(0, [])).toThrow("there are no branches");
+  });
+});
+
+describe("map and associativeScan", () => {
+  it("map is vmap, one slice after the other", async () => {
+    const f = (x: Tensor) => x.mul(x).sum();
+    const xs = array([
+      [1, 2],
+      [3, 4],
+      [5, 6],
+    ]);
+    expect(await map(f, xs).toArray()).toEqual(await vmap(f)(xs).toArray());
+  });
+
+  it("products of matrices, which do not commute, of any number and in either direction", async () => {
+    for (const n of [1, 2, 3, 6, 8]) {
+      const ms = Array.from({ length: n }, (_, k) => [
+        [1, k % 3],
+        [k % 2, 1],
+      ]);
+      const product = (a: number[][], b: number[][]) =>
+        a.map((row) => [0, 1].map((j) => row[0]! * b[0]![j]! + row[1]! * b[1]![j]!));
+      const combine = (a: Tensor, b: Tensor) => matmul(a, b);
+      const got = await associativeScan(combine, array(ms)).toArray();
+      const want = ms.map((_, k) => ms.slice(1, k + 1).reduce(product, ms[0]!));
+      expect(got).toEqual(want);
+      const back = await associativeScan((a, b) => matmul(b, a), array(ms), {
+        reverse: true,
+      }).toArray();
+      expect(back).toEqual(ms.map((_, k) => ms.slice(k + 1).reduce(product, ms[k]!)));
+    }
+  });
+});
+
+describe("derivatives, to second order in both modes", () => {
+  const w = hostArray([
+    [0.3, -0.2],
+    [0.5, 0.1],
+  ]);
+  const x = hostArray([0.4, -0.7]);
+  const xs = hostArray([
+    [0.4, -0.7],
+    [0.1, 0.6],
+    [-0.3, 0.2],
+  ]);
+  const rnn = (w: Tensor, x: Tensor, xs: Tensor) =>
+    scan(
+      (h, x) => {
+        const next = matmul(h, w).add(x).tanh();
+        return [next, next.mul(h)];
+      },
+      x,
+      xs,
+    );
+  const cases: Record<string, () => Promise<void>> = {
+    scan: () => checkGrads(rnn, [w, x, xs], { order: 2 }),
+    "scan in scan": () =>
+      checkGrads(
+        (w: Tensor, x: Tensor, xs: Tensor) =>
+          scan(
+            (c, x) => [scan((d, y) => [d.mul(w).sum(0).add(y), null], c, xs)[0].add(x), c],
+            x,
+            xs,
+          ),
+        [w, x, xs],
+        { order: 2 },
+      ),
+    foriLoop: () =>
+      checkGrads(
+        (w: Tensor, x: Tensor) => foriLoop(0, 3, (i, h) => matmul(h, w).add(i).sin(), x),
+        [w, x],
+        {
+          order: 2,
+        },
+      ),
+    cond: () =>
+      checkGrads(
+        (w: Tensor, x: Tensor) =>
+          cond(
+            x.sum().less(0),
+            (y) => matmul(y, w).sin(),
+            (y) => y,
+            x,
+          ),
+        [w, x],
+        { order: 2 },
+      ),
+    switch: () =>
+      checkGrads(
+        (w: Tensor, x: Tensor) =>
+          switchCase(1, [(y) => y, (y) => matmul(y, w).exp(), (y) => y.mul(y)], x.mul(x)),
+        [w, x],
+        { order: 2 },
+      ),
+    "cond in scan": () =>
+      checkGrads(
+        (w: Tensor, x: Tensor, xs: Tensor) =>
+          scan(
+            (h, x) => {
+              const next = cond(
+                x.sum().less(0),
+                (y) => matmul(y, w).sin(),
+                (y) => y.mul(y),
+                h.add(x),
+              );
+              return [next, next];
+            },
+            x,
+            xs,
+          ),
+        [w, x, xs],
+        { order: 2 },
+      ),
+    map: () => checkGrads((xs: Tensor) => map((x) => x.mul(x).sin(), xs), [xs], { order: 2 }),
+    associativeScan: () =>
+      checkGrads((xs: Tensor) => associativeScan((a, b) => a.mul(b), xs), [xs], { order: 2 }),
+  };
+  it.each(Object.keys(cases))("%s", (name) => cases[name]!());
+
+  it("the reference runs loops too", async () => {
+    const [h] = await reference(rnn)(w, x, xs);
+    const [onDevice] = rnn(
+      array([
+        [0.3, -0.2],
+        [0.5, 0.1],
+      ]),
+      array([0.4, -0.7]),
+      array([
+        [0.4, -0.7],
+        [0.1, 0.6],
+        [-0.3, 0.2],
+      ]),
+    );
+    const got = await onDevice.data();
+    h.data.forEach((v: number, i: number) => {
+      expect(Math.abs(got[i]! - v)).toBeLessThan(1e-6);
+    });
+  });
+});
