@@ -3,7 +3,8 @@
  * results, and the arena.
  */
 import { showAval } from "../core/aval.js";
-import { DawngradError } from "../core/errors.js";
+import { DawngradError, DeviceError } from "../core/errors.js";
+import { largestArrays } from "../schedule/index.js";
 import { wordOf } from "../wgsl/index.js";
 import { arenaOf } from "./arena.js";
 import { type ConcreteArray, Storage, storageBytes } from "./array.js";
@@ -164,6 +165,21 @@ function feedRest(x: Executable, name: string): void {
     x.frame.put(x.first.results + slot, buffer, 0, new Storage(x.gpu, buffer));
   });
   plan.arena.forEach((bytes, chunk) => {
-    x.frame.put(x.first.arena + chunk, arenaOf(x.gpu).chunk(chunk, bytes, name));
+    x.frame.put(x.first.arena + chunk, chunkOf(x, name, chunk, bytes));
   });
+}
+
+/** A chunk of the arena; where there is no memory for it, an error that names what takes the most. */
+function chunkOf(x: Executable, name: string, chunk: number, bytes: number): GPUBuffer {
+  try {
+    return arenaOf(x.gpu).chunk(chunk, bytes, name);
+  } catch (error) {
+    if (!(error instanceof DeviceError) || x.gpu.lost) throw error;
+    const { plan, defs } = x.schedule;
+    const held = [...plan.locations].filter(([, at]) => at.kind === "arena").map(([v]) => v);
+    throw new DeviceError(
+      `${error.message} The program's largest intermediates:\n${largestArrays(held, defs)}`,
+      { cause: error },
+    );
+  }
 }

@@ -32,4 +32,5 @@ export {
   type ScheduleOptions,
   schedule,
 } from "./schedule.js";
+export { largestArrays } from "./sizes.js";
 export { minimalTarget, type Target } from "./target.js";

@@ -1,7 +1,6 @@
 /** The whole way from a traced graph to planned dispatches. Needs an adapter's figures, no device. */
 
-import { type Aval, showAval, sizeOf } from "../core/aval.js";
-import { DeviceError } from "../core/errors.js";
+import { type Aval, sizeOf } from "../core/aval.js";
 import { type Graph, Lit, Var } from "../ir/graph.js";
 import { graphLits } from "../ir/print.js";
 import { Analyses } from "./analyse.js";
@@ -9,12 +8,14 @@ import { type Cuts, chooseCuts } from "./cuts.js";
 import type { Defs } from "./defs.js";
 import { Fusion, type Group } from "./fuse.js";
 import { Homes } from "./homes.js";
-import { bytesOf, type Kernel } from "./kernel.js";
+import type { Kernel } from "./kernel.js";
 import { lower } from "./lower.js";
 import { orderGroups } from "./order.js";
 import type { Guard, Place } from "./place.js";
 import { bufferOf, type Location, type Plan, planBuffers } from "./plan.js";
 import { Evaluations, worthStoring } from "./recompute.js";
+import { worthStoring } from "./recompute.js";
+import { checkSizes } from "./sizes.js";
 import type { Target } from "./target.js";
 
 /** Where a program's output comes from. */
@@ -87,7 +88,12 @@ export function schedule(graph: Graph, options: ScheduleOptions, target: Target)
     fusion.run();
   }
   const stored = fusion.stored();
-  checkSizes(options.name, [...stored, ...defs.graph.inputs.slice(0, defs.inputCount)], target);
+  checkSizes(
+    options.name,
+    [...stored, ...defs.graph.inputs.slice(0, defs.inputCount)],
+    defs,
+    target,
+  );
   const order = orderGroups(fusion.groups(), defs, homes, target, stored);
   const aliased = new Set(
     defs.graph.outputs.filter((v): v is Var => v instanceof Var && !defs.of(v)),
@@ -148,15 +154,4 @@ function splitByBuffers(
     }
   }
   return out.map((d) => d.groups);
-}
-
-function checkSizes(name: string, vars: readonly Var[], target: Target): void {
-  for (const v of vars) {
-    const bytes = bytesOf(v);
-    if (bytes <= target.maxBindingBytes) continue;
-    throw new DeviceError(
-      `${name}: an array of ${showAval(v.aval)} takes ${bytes} bytes, but this adapter binds at most ` +
-        `${target.maxBindingBytes} bytes at once. Use smaller batches, or split the array.`,
-    );
-  }
 }

@@ -137,3 +137,22 @@ describe("donated state", () => {
     expect(memoryStats().liveBytes).toBe(before.liveBytes);
   });
 });
+
+test("thousands of steps that donate their state: no buffer more, none slower", async () => {
+  const step = donating();
+  let s = step(step(make()));
+  const { pool } = currentGpu("test");
+  const before = { pool: pool.stats(), memory: memoryStats() };
+  const seconds: number[] = [];
+  for (let round = 0; round < 6; round++) {
+    const from = performance.now();
+    for (let i = 0; i < 250; i++) s = step(s);
+    await Promise.all(tree.leaves(s).map((x) => (x as Tensor).data()));
+    seconds.push(performance.now() - from);
+  }
+  expect({ pool: pool.stats(), memory: memoryStats() }).toEqual(before);
+  const half = seconds.length / 2;
+  const best = (list: number[]) => Math.min(...list);
+  // Work that grows with the steps would make the later half several times as slow.
+  expect(best(seconds.slice(half))).toBeLessThan(3 * best(seconds.slice(0, half)));
+});

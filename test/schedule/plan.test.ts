@@ -113,5 +113,9 @@ describe("intermediates", () => {
     expect(() => planOf(chain(2), [false], small)).toThrow(
       /test: .*float32\[64,64\].*16384 bytes.*1000/,
     );
+    // Everything that takes memory, the largest first, each by what it is.
+    expect(() => planOf(chain(8), [false], small)).toThrow(
+      /largest arrays(.*\n)+.*16384 bytes {2}float32\[64,64\], (result of dotGeneral|argument leaf 0)\n(.*\n)*.*and 4 smaller/,
+    );
   });
 });
