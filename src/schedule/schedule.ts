@@ -14,7 +14,6 @@ import { orderGroups } from "./order.js";
 import type { Guard, Place } from "./place.js";
 import { bufferOf, type Location, type Plan, planBuffers } from "./plan.js";
 import { Evaluations, worthStoring } from "./recompute.js";
-import { worthStoring } from "./recompute.js";
 import { checkSizes } from "./sizes.js";
 import type { Target } from "./target.js";
 
