@@ -105,7 +105,9 @@ describe("a run", { timeout: patience }, () => {
   test("every optimizer trains; accumulation is the whole batch", async () => {
     const weights = async (name: string, more: string) => {
       const out = join(folder, name);
-      const { last } = await run(`--epochs 1 --hidden none --train-size 32 --test-size 10 --out ${out} ${more}`);
+      const { last } = await run(
+        `--epochs 1 --hidden none --train-size 32 --test-size 10 --out ${out} ${more}`,
+      );
       expect(Number.isFinite(last!.test.loss), name).toBe(true);
       return (await loadCheckpoint<Checkpoint>(join(out, "checkpoint.safetensors"))).train.params;
     };
