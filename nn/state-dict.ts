@@ -74,7 +74,7 @@ const fromTorch = (shape: Shape): number[] => {
 
 /**
  * A model's parameters and state as PyTorch's `state_dict` would be: by dotted names, convolutions
- * OIHW, dense weights [out, in]. Save it with `saveSafetensors`.
+ * OIHW, dense weights [out, in].
  *
  * ```ts
  * const model = serial([dense(3), batchNorm()]);

@@ -1,6 +1,6 @@
 /**
- * Parameter counts at full size: torchvision's, kuangliu's CIFAR ResNet-18, and for WRN-28-10 and
- * PyramidNet-110 those that pytorchcv asserts for the authors' architectures.
+ * Parameter counts at full size: torchvision's, kuangliu's CIFAR ResNet-18, pytorchcv's assertion for
+ * PyramidNet-110 with α = 270, and for the others a count of the paper's architecture in PyTorch.
  */
 import { evalShape, random, type Tensor, tree } from "dawngrad";
 import {
