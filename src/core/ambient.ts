@@ -12,7 +12,10 @@ declare global {
   interface GPUBindGroup {}
   interface GPUBindGroupLayout {}
   interface GPUBuffer {}
+  interface GPUBufferBinding {}
   interface GPUCommandBuffer {}
+  interface GPUCommandEncoder {}
+  interface GPUComputePassEncoder {}
   interface GPUComputePipeline {}
   interface GPUDevice {}
   interface GPUQueue {}
