@@ -5,7 +5,13 @@
  * evaluates them in wrapping u32 arithmetic, which is right as long as the final value is >= 0.
  */
 
-export type IdxAtom = { readonly key: string; readonly lo: number; readonly hi: number } & (
+export type IdxAtom = {
+  readonly key: string;
+  readonly lo: number;
+  readonly hi: number;
+  /** Does it depend on an element of an operand? */
+  readonly loads: boolean;
+} & (
   | { readonly op: "var"; readonly name: string }
   | { readonly op: "div"; readonly arg: Idx; readonly by: number }
   | { readonly op: "mod"; readonly arg: Idx; readonly by: number }
@@ -13,12 +19,21 @@ export type IdxAtom = { readonly key: string; readonly lo: number; readonly hi: 
   | { readonly op: "load"; readonly operand: number; readonly index: readonly Idx[] }
 );
 
+export interface Term {
+  readonly atom: IdxAtom;
+  readonly coeff: number;
+}
+
 /** constant + Σ coeff·atom, with inclusive bounds. */
 export interface Idx {
-  readonly terms: readonly { readonly atom: IdxAtom; readonly coeff: number }[];
+  /** In the order of the atoms' keys, without zeros. */
+  readonly terms: readonly Term[];
   readonly constant: number;
   readonly lo: number;
   readonly hi: number;
+  /** Does it depend on an element of an operand? */
+  readonly loads: boolean;
+  /** Equal keys mean equal expressions. */
   readonly key: string;
 }
 
@@ -49,76 +64,140 @@ export const viewWithin = (
   // biome-ignore lint/suspicious/noThenProperty: an expression is never awaited
   ({ kind: "within", value, lo, hi, then: inside, else: outside });
 
-function make(terms: Map<string, { atom: IdxAtom; coeff: number }>, constant: number): Idx {
-  // div(x, c)·c·k + mod(x, c)·k  =  x·k; the quotient may have merged with a division inside x.
-  for (const { atom, coeff } of terms.values()) {
-    if (atom.op !== "mod") continue;
-    const whole = coeff * atom.by;
-    if (![...terms.values()].some((t) => t.atom.op === "div" && t.coeff === whole)) continue;
-    const quotient = idxDiv(atom.arg, atom.by);
-    const only = quotient.constant === 0 && quotient.terms.length === 1 && quotient.terms[0];
-    if (only && only.coeff === 1 && terms.get(only.atom.key)?.coeff === whole) {
-      terms.delete(atom.key);
-      terms.delete(only.atom.key);
-      return idxAdd(make(terms, constant), idxScale(atom.arg, coeff));
+/** A sum in its normal form. Compilers make millions of them and compare few: the key comes when asked for. */
+class Sum implements Idx {
+  readonly terms: readonly Term[];
+  readonly constant: number;
+  readonly lo: number;
+  readonly hi: number;
+  readonly loads: boolean;
+  #key: string | undefined;
+
+  constructor(terms: readonly Term[], constant: number) {
+    let lo = constant;
+    let hi = constant;
+    let loads = false;
+    for (const { atom, coeff } of terms) {
+      lo += coeff > 0 ? coeff * atom.lo : coeff * atom.hi;
+      hi += coeff > 0 ? coeff * atom.hi : coeff * atom.lo;
+      loads ||= atom.loads;
     }
+    this.terms = terms;
+    // Adding 0 turns -0 into 0.
+    this.constant = constant + 0;
+    this.lo = lo + 0;
+    this.hi = hi + 0;
+    this.loads = loads;
   }
-  const list = [...terms.values()].filter((t) => t.coeff !== 0);
-  list.sort((a, b) => (a.atom.key < b.atom.key ? -1 : 1));
-  let lo = constant;
-  let hi = constant;
-  for (const { atom, coeff } of list) {
-    lo += coeff > 0 ? coeff * atom.lo : coeff * atom.hi;
-    hi += coeff > 0 ? coeff * atom.hi : coeff * atom.lo;
+
+  get key(): string {
+    if (this.#key !== undefined) return this.#key;
+    const { terms, constant } = this;
+    let key = "";
+    for (const { atom, coeff } of terms) {
+      if (key !== "") key += "+";
+      key += coeff === 1 ? atom.key : `${atom.key}*${coeff}`;
+    }
+    if (constant !== 0 || key === "") key += key === "" ? constant : `+${constant}`;
+    this.#key = key;
+    return key;
   }
-  const key = [
-    ...list.map((t) => (t.coeff === 1 ? t.atom.key : `${t.atom.key}*${t.coeff}`)),
-    ...(constant !== 0 || list.length === 0 ? [String(constant)] : []),
-  ].join("+");
-  // Adding 0 turns -0 into 0.
-  return { terms: list, constant: constant + 0, lo, hi, key };
 }
 
-const asMap = (e: Idx) => new Map(e.terms.map((t) => [t.atom.key, { ...t }]));
+/** A sum of ordered terms: div(x, c)·c·k + mod(x, c)·k  =  x·k. */
+function make(terms: readonly Term[], constant: number): Idx {
+  for (const { atom, coeff } of terms) {
+    if (atom.op !== "mod") continue;
+    const whole = coeff * atom.by;
+    if (!terms.some((t) => t.atom.op === "div" && t.coeff === whole)) continue;
+    // The quotient may have merged with a division inside x.
+    const quotient = idxDiv(atom.arg, atom.by);
+    const [only, more] = quotient.terms;
+    if (only?.coeff !== 1 || more || quotient.constant !== 0) continue;
+    const { key } = only.atom;
+    if (!terms.some((t) => t.coeff === whole && t.atom.key === key)) continue;
+    const rest = terms.filter((t) => t.atom !== atom && t.atom.key !== key);
+    return idxAdd(make(rest, constant), idxScale(atom.arg, coeff));
+  }
+  return new Sum(terms, constant);
+}
 
-const fromAtom = (atom: IdxAtom): Idx => make(new Map([[atom.key, { atom, coeff: 1 }]]), 0);
+/** The terms of two sums as one ordered list. */
+function mergeTerms(a: readonly Term[], b: readonly Term[]): readonly Term[] {
+  if (a.length === 0) return b;
+  if (b.length === 0) return a;
+  const out: Term[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length && j < b.length) {
+    const x = a[i]!;
+    const y = b[j]!;
+    if (x.atom === y.atom || x.atom.key === y.atom.key) {
+      const coeff = x.coeff + y.coeff;
+      if (coeff !== 0) out.push({ atom: x.atom, coeff });
+      i++;
+      j++;
+    } else if (x.atom.key < y.atom.key) {
+      out.push(x);
+      i++;
+    } else {
+      out.push(y);
+      j++;
+    }
+  }
+  while (i < a.length) out.push(a[i++]!);
+  while (j < b.length) out.push(b[j++]!);
+  return out;
+}
 
-export const idxConst = (value: number): Idx => make(new Map(), value);
+/** An atom as a sum. */
+export const idxAtom = (atom: IdxAtom): Idx => new Sum([{ atom, coeff: 1 }], 0);
+
+export const idxConst = (value: number): Idx => new Sum([], value);
+
+const indexKeys = new WeakMap<readonly Idx[], string>();
+
+/** The key of a list of expressions. Walks hand an index on as it is from operation to operation. */
+export function idxKey(index: readonly Idx[]): string {
+  let key = indexKeys.get(index);
+  if (key === undefined) {
+    key = index.map((e) => e.key).join(";");
+    indexKeys.set(index, key);
+  }
+  return key;
+}
 
 /** A loop variable that runs over 0 .. size-1. */
 export const idxVar = (name: string, size: number): Idx =>
   size === 1
     ? idxConst(0)
-    : fromAtom({ op: "var", name, key: name, lo: 0, hi: Math.max(0, size - 1) });
+    : idxAtom({ op: "var", name, key: name, loads: false, lo: 0, hi: Math.max(0, size - 1) });
 
 /** An integer operand's element used as an index, clamped to 0 .. size-1. */
 export const idxLoad = (operand: number, index: readonly Idx[], size: number): Idx =>
-  fromAtom({
+  idxAtom({
     op: "load",
     operand,
     index,
     key: `load${operand}[${index.map((i) => i.key).join(";")}]<${size}`,
+    loads: true,
     lo: 0,
     hi: Math.max(0, size - 1),
   });
 
 export function idxAdd(a: Idx, b: Idx | number): Idx {
-  const terms = asMap(a);
-  if (typeof b === "number") return make(terms, a.constant + b);
-  for (const { atom, coeff } of b.terms) {
-    const have = terms.get(atom.key);
-    if (have) have.coeff += coeff;
-    else terms.set(atom.key, { atom, coeff });
-  }
-  for (const [key, t] of terms) if (t.coeff === 0) terms.delete(key);
-  return make(terms, a.constant + b.constant);
+  if (typeof b === "number") return b === 0 ? a : new Sum(a.terms, a.constant + b);
+  const constant = a.constant + b.constant;
+  if (a.terms.length === 0) return constant === b.constant ? b : new Sum(b.terms, constant);
+  if (b.terms.length === 0) return constant === a.constant ? a : new Sum(a.terms, constant);
+  return make(mergeTerms(a.terms, b.terms), constant);
 }
 
 export function idxScale(a: Idx, by: number): Idx {
+  if (by === 1) return a;
   if (by === 0) return idxConst(0);
-  const terms = asMap(a);
-  for (const t of terms.values()) t.coeff *= by;
-  return make(terms, a.constant * by);
+  const terms = a.terms.map(({ atom, coeff }) => ({ atom, coeff: coeff * by }));
+  return new Sum(terms, a.constant * by);
 }
 
 export const idxSub = (a: Idx, b: Idx): Idx => idxAdd(a, idxScale(b, -1));
@@ -138,14 +217,14 @@ function split(e: Idx, by: number): [quotient: Idx, rest: Idx] {
 }
 
 function splitWith(e: Idx, by: number, round: (x: number) => number): [Idx, Idx] {
-  const q = new Map<string, { atom: IdxAtom; coeff: number }>();
-  const r = new Map<string, { atom: IdxAtom; coeff: number }>();
+  const q: Term[] = [];
+  const r: Term[] = [];
   let least = e.constant;
   for (const { atom, coeff } of e.terms) {
     const k = round(coeff / by);
     const left = coeff - k * by;
-    if (k !== 0) q.set(atom.key, { atom, coeff: k });
-    if (left !== 0) r.set(atom.key, { atom, coeff: left });
+    if (k !== 0) q.push({ atom, coeff: k });
+    if (left !== 0) r.push({ atom, coeff: left });
     least += left * (left > 0 ? atom.lo : atom.hi);
   }
   const k = Math.floor(least / by);
@@ -158,9 +237,8 @@ function reduceBy(e: Idx, by: number): [Idx, number, number] {
   for (const t of e.terms) g = gcd(g, t.coeff);
   // A constant below g does not change the quotient of the rest.
   if (g <= 1) return [e, by, 1];
-  const terms = asMap(e);
-  for (const t of terms.values()) t.coeff /= g;
-  return [make(terms, Math.floor(e.constant / g)), by / g, g];
+  const terms = e.terms.map(({ atom, coeff }) => ({ atom, coeff: coeff / g }));
+  return [new Sum(terms, Math.floor(e.constant / g)), by / g, g];
 }
 
 /** Floor division by a positive constant. */
@@ -184,10 +262,11 @@ export function idxDiv(e: Idx, by: number): Idx {
     arg: inner,
     by: divisor,
     key: `(${inner.key})/${divisor}`,
+    loads: inner.loads,
     lo: Math.floor(inner.lo / divisor),
     hi: Math.floor(inner.hi / divisor),
   };
-  return idxAdd(quotient, fromAtom(atom));
+  return idxAdd(quotient, idxAtom(atom));
 }
 
 /** Remainder by a positive constant, in [0, by). */
@@ -212,10 +291,11 @@ export function idxMod(e: Idx, by: number): Idx {
     arg: inner,
     by: c,
     key: `(${inner.key})%${c}`,
+    loads: inner.loads,
     lo: 0,
     hi: c - 1,
   };
-  return idxAdd(idxScale(fromAtom(atom), g), offset);
+  return idxAdd(idxScale(idxAtom(atom), g), offset);
 }
 
 /** The row-major position of an index in a shape. */
@@ -246,7 +326,7 @@ export function idxSubstitute(e: Idx, bind: (name: string) => Idx | undefined): 
     let value: Idx;
     switch (atom.op) {
       case "var":
-        value = bind(atom.name) ?? fromAtom(atom);
+        value = bind(atom.name) ?? idxAtom(atom);
         break;
       case "div":
         value = idxDiv(idxSubstitute(atom.arg, bind), atom.by);

@@ -8,17 +8,30 @@ const isLit = (x: Atom): x is Lit => "value" in x;
 const structureKeys = new WeakMap<Graph, string>();
 const valueKeys = new WeakMap<Graph, string>();
 
+const paramsKeys = [new WeakMap<object, string>(), new WeakMap<object, string>()] as const;
+
 /**
  * A canonical text of the parameters of an equation; equal texts mean equal parameters. Without
- * `values`, constants within sub-graphs may differ.
+ * `values`, constants within sub-graphs may differ. Passes hand parameters on as they are, so the text of
+ * an object is made once.
  */
-export function paramsKey(params: unknown, values = true): string {
+export function paramsKey(params: object, values = true): string {
+  const keys = paramsKeys[values ? 1 : 0];
+  let key = keys.get(params);
+  if (key === undefined) {
+    key = textOf(params, values);
+    keys.set(params, key);
+  }
+  return key;
+}
+
+function textOf(params: unknown, values: boolean): string {
   if (isGraph(params)) return `{${graphKey(params, values)}}`;
-  if (Array.isArray(params)) return `[${params.map((x) => paramsKey(x, values)).join(",")}]`;
+  if (Array.isArray(params)) return `[${params.map((x) => textOf(x, values)).join(",")}]`;
   if (typeof params === "object" && params !== null) {
     const entries = Object.entries(params).filter(([, v]) => v !== undefined);
     entries.sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${entries.map(([k, v]) => `${k}:${paramsKey(v, values)}`).join(",")}}`;
+    return `{${entries.map(([k, v]) => `${k}:${textOf(v, values)}`).join(",")}}`;
   }
   if (typeof params === "function") return `fn#${functionId(params)}`;
   if (typeof params === "string") return JSON.stringify(params);
@@ -98,7 +111,7 @@ export function showGraph(graph: Graph, indent = ""): string {
   const showParam = (v: unknown): string => {
     if (isGraph(v)) return `\n${showGraph(v, nested)}\n${nested}`;
     if (Array.isArray(v) && v.some(isGraph)) return `[${v.map(showParam).join("")}]`;
-    return paramsKey(v);
+    return textOf(v, true);
   };
   const lines = [`${indent}{ lambda ${graph.inputs.map(define).join(" ")} .`];
   for (const e of graph.eqns) {

@@ -17,9 +17,20 @@ function holdsGraph(x: unknown): boolean {
 const sortedEntries = (x: object): [string, unknown][] =>
   Object.entries(x).sort(([a], [b]) => (a < b ? -1 : 1));
 
+/** Parameters that are known to hold no graph: most. */
+const plain = new WeakSet<object>();
+
+function isPlain(params: unknown): boolean {
+  if (!isNode(params)) return true;
+  if (plain.has(params)) return true;
+  if (holdsGraph(params)) return false;
+  plain.add(params);
+  return true;
+}
+
 /** The graphs that parameters carry, ordered by key (not by how the object was written). */
 export function subGraphs(params: unknown): Graph[] {
-  if (!holdsGraph(params)) return [];
+  if (isPlain(params)) return [];
   if (isGraph(params)) return [params];
   if (Array.isArray(params)) return params.flatMap(subGraphs);
   return sortedEntries(params as object).flatMap(([, v]) => subGraphs(v));
@@ -28,7 +39,7 @@ export function subGraphs(params: unknown): Graph[] {
 /** The parameters with each graph replaced, visited in the order of `subGraphs`. */
 export function mapSubGraphs<P extends object>(params: P, f: (graph: Graph) => Graph): P {
   const go = (x: unknown): unknown => {
-    if (!holdsGraph(x)) return x;
+    if (isPlain(x)) return x;
     if (isGraph(x)) return f(x);
     if (Array.isArray(x)) return x.map(go);
     return Object.fromEntries(sortedEntries(x as object).map(([k, v]) => [k, go(v)]));
@@ -38,4 +49,5 @@ export function mapSubGraphs<P extends object>(params: P, f: (graph: Graph) => G
 
 /** Does the equation, or one within it, do more than compute its outputs? */
 export const hasEffects = (eqn: Eqn): boolean =>
-  eqn.prim.effects === true || subGraphs(eqn.params).some((g) => g.eqns.some(hasEffects));
+  eqn.prim.effects === true ||
+  (!isPlain(eqn.params) && subGraphs(eqn.params).some((g) => g.eqns.some(hasEffects)));

@@ -69,8 +69,9 @@ export class Executable {
   readonly isDonor: readonly boolean[];
   /** Inputs that kernels read from a binding of their own. */
   readonly isBound: readonly boolean[];
-  /** Milliseconds that scheduling and writing the shaders took. */
+  /** Milliseconds that scheduling took, and writing the shaders. */
   readonly scheduleMs: number;
+  readonly textMs: number;
   /** Milliseconds that pipelines took to compile, so far. */
   compileMs = 0;
   readonly #options: EmitOptions;
@@ -88,8 +89,10 @@ export class Executable {
     this.gpu = gpu;
     this.schedule = schedule;
     this.#options = options;
+    const scheduled = performance.now();
     this.#shaders = this.#emit();
-    this.scheduleMs = performance.now() - from;
+    this.scheduleMs = scheduled - from;
+    this.textMs = performance.now() - scheduled;
     const { plan, defs, cuts } = schedule;
     const state = defs.inputCount;
     const results = state + plan.state.length;

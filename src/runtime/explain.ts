@@ -27,8 +27,12 @@ export interface Explanation {
   readonly peakBytes: number;
   /** Loops, outer ones before those within. `dispatches` counts all rounds of those whose number is known. */
   readonly loops?: readonly ExplainedLoop[];
-  /** Milliseconds from the function to shaders: trace, transforms, fusion, planning, their text. */
+  /** Milliseconds from the function to its final graph: trace and transforms. */
   readonly traceMs: number;
+  /** Milliseconds from the graph to kernels in order with their memory planned. */
+  readonly scheduleMs: number;
+  /** Milliseconds that writing the kernels' shaders took. */
+  readonly textMs: number;
   /**
    * Milliseconds that compiling the shaders has taken so far: 0 before the first run or warmup. Some
    * drivers put compilation off until a shader first runs, and that time is not seen here.
@@ -46,15 +50,15 @@ export interface ExplainedLoop {
 /** What one run of a program does. */
 export function explainProgram(program: Program): Explanation {
   const { executable } = program;
-  const { scheduleMs, compileMs } = executable;
+  const { scheduleMs, textMs, compileMs } = executable;
   const plan =
     executable instanceof ControlExecutable
       ? explainControl(executable)
       : explainSchedule(executable.schedule, executable.shaders);
-  return { ...plan, traceMs: program.traceMs + scheduleMs, compileMs };
+  return { ...plan, traceMs: program.traceMs, scheduleMs, textMs, compileMs };
 }
 
-type Plan = Omit<Explanation, "traceMs" | "compileMs">;
+type Plan = Omit<Explanation, "traceMs" | "scheduleMs" | "textMs" | "compileMs">;
 
 /** The dispatches of one straight schedule. */
 function kernelsOf(s: Schedule, shaders: readonly Shader[]): ExplainedKernel[] {

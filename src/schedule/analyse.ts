@@ -1,7 +1,7 @@
 /** What computing a variable reads and costs, found by walking its expression. */
 import { sizeOf } from "../core/aval.js";
 import type { Eqn, Var } from "../ir/graph.js";
-import { type Idx, idxFlatten, idxUnflatten, idxVar } from "../ir/index-expr.js";
+import { type Idx, idxFlatten, idxKey, idxUnflatten, idxVar } from "../ir/index-expr.js";
 import { operandIndex, sourceOf } from "./contraction.js";
 import type { Defs } from "./defs.js";
 import { loopVar, operandAt, pointOf, reduction, sizesOf } from "./kernel.js";
@@ -44,7 +44,8 @@ export class Analyser {
   };
   /** Times that each inlined elementwise equation is evaluated for one point. */
   readonly evaluations = new Map<Eqn, number>();
-  readonly #seen = new Map<string, readonly true[]>();
+  /** The keys of the indices at which each equation has been visited. */
+  readonly #seen = new Map<Eqn, Set<string>>();
   readonly #walker: Walker<true>;
   readonly #defs: Defs;
   /** Times that what is being visited runs for each point. */
@@ -55,7 +56,7 @@ export class Analyser {
     const { result } = this;
     const loads = (index: readonly Idx[]): void => {
       for (const e of index) {
-        if (!e.key.includes("load")) continue;
+        if (!e.loads) continue;
         for (const { atom } of e.terms) {
           if (atom.op === "div" || atom.op === "mod") loads([atom.arg]);
           if (atom.op === "load") this.#walker.value(loadedAtom(defs, atom.operand), atom.index);
@@ -102,10 +103,9 @@ export class Analyser {
         }
       },
       once: (eqn, index, make) => {
-        const at = index.map((e) => e.key).join(";");
-        const key = `${defs.id(eqn.outputs[0]!)}@${at}`;
-        const have = this.#seen.get(key);
-        if (have) return have;
+        const at = idxKey(index);
+        const seen = this.#seen.get(eqn);
+        if (seen?.has(at)) return eqn.outputs.map(() => true as const);
         if (eqn.prim.kind === "elementwise") {
           const keys = result.inline.get(eqn) ?? new Set<string>();
           keys.add(at);
@@ -115,7 +115,8 @@ export class Analyser {
           this.evaluations.set(eqn, (this.evaluations.get(eqn) ?? 0) + times);
         }
         const made = make() as readonly true[];
-        this.#seen.set(key, made);
+        if (seen) seen.add(at);
+        else this.#seen.set(eqn, new Set([at]));
         return made;
       },
     };

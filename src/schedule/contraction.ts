@@ -134,12 +134,12 @@ export function addressOf(
       if (value.lo >= lo && value.hi < hi) e = e.then;
       else if (value.hi < lo || value.lo >= hi) e = e.else;
       else if (isZero(e.else)) {
-        if (value.key.includes("load")) return undefined;
+        if (value.loads) return undefined;
         guards.push({ value, lo, hi });
         e = e.then;
       } else return undefined;
     }
-    if (e.kind !== "element" || e.index.some((i) => i.key.includes("load"))) return undefined;
+    if (e.kind !== "element" || e.index.some((i) => i.loads)) return undefined;
     at = eqn.inputs[e.operand]!;
     where = e.index;
   }

@@ -45,9 +45,19 @@ export class Dependence {
   readonly #readers = new Map<Var, Set<Group>>();
   readonly #words: number;
 
-  /** `count`: the number of groups that will be added before any merge. */
-  constructor(count: number) {
-    this.#words = Math.ceil(count / 32);
+  /** `groups`: each after those that it reads. */
+  constructor(groups: readonly Group[]) {
+    this.#words = Math.ceil(groups.length / 32);
+    const nodes = groups.map((g) => this.#add(g));
+    // Backwards, each group's consumers are complete when it is asked.
+    for (let i = groups.length - 1; i >= 0; i--) {
+      const { bit, needed } = nodes[i]!;
+      for (const from of this.producers(groups[i]!)) {
+        const node = this.#nodes.get(from)!;
+        include(node.needed, needed);
+        put(node.needed, bit);
+      }
+    }
   }
 
   get groups(): Iterable<Group> {
@@ -102,8 +112,8 @@ export class Dependence {
     return node;
   }
 
-  /** A group whose producers are there. */
-  add(g: Group): void {
+  /** A group whose producers are there; what needs it is not known yet. */
+  #add(g: Group): Node {
     const bit = this.#byBit.length;
     const needs = new Uint32Array(this.#words);
     for (const from of this.producers(g)) {
@@ -111,8 +121,9 @@ export class Dependence {
       include(needs, node.needs);
       put(needs, node.bit);
     }
-    this.#link(g, { bit, needs, needed: new Uint32Array(this.#words) });
-    this.#each(needs, (node) => put(node.needed, bit));
+    const node = { bit, needs, needed: new Uint32Array(this.#words) };
+    this.#link(g, node);
+    return node;
   }
 
   #each(set: Uint32Array, f: (node: Node) => void): void {

@@ -121,11 +121,8 @@ export class Fusion {
       if (sizeOf(v.aval.shape) > 0) all.set(v, given.get(v) ?? this.#alone(v, analyses.of(v)));
     }
     const ordered = producersFirst(all);
-    this.#graph = new Dependence(ordered.length);
-    for (const g of ordered) {
-      this.#graph.add(g);
-      this.#register(g);
-    }
+    this.#graph = new Dependence(ordered);
+    for (const g of ordered) this.#register(g);
   }
 
   #alone(v: Var, a: Analysis): Group {

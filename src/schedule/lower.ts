@@ -28,9 +28,21 @@ import { viewOf } from "./walk.js";
 /** New outputs for an equation, built in the innermost builder; undefined keeps the equation. */
 type Rule = (eqn: Eqn, inputs: readonly Atom[]) => readonly Atom[] | undefined;
 
+/** Opaque equations give way to what their rules make of them, and that to what its own rules do. */
+class Expanding extends Builder {
+  override add(prim: Primitive, inputs: readonly Atom[], params: object): readonly Atom[] {
+    if (prim.kind !== "opaque") return super.add(prim, inputs, params);
+    return prim.simplify?.(inputs, params) ?? prim.lower!(inputs, params);
+  }
+}
+
 /** Rebuild a graph, equation by equation; each use of one of `lits` becomes a new input. */
-function rewrite(graph: Graph, rule: Rule, lits: readonly Lit[] = []): Graph {
-  const b = new Builder();
+function rewrite(
+  graph: Graph,
+  rule: Rule,
+  lits: readonly Lit[] = [],
+  b: Builder = new Builder(),
+): Graph {
   const env = new Map<Var, Atom>();
   for (const v of graph.inputs) env.set(v, b.input(v.aval));
   const scalars = lits.map((x) => b.input(x.aval));
@@ -68,8 +80,7 @@ export function liveOnly(graph: Graph): Graph {
   return new Graph(graph.inputs, eqns.reverse(), graph.outputs);
 }
 
-const expandOpaque: Rule = (eqn, inputs) =>
-  eqn.prim.kind === "opaque" ? eqn.prim.lower!(inputs, eqn.params) : undefined;
+const asItIs: Rule = () => undefined;
 
 /** A contraction as a product over all axes and a sum over the contracted ones. */
 function productAndSum(inputs: readonly Atom[], params: ContractParams): Atom {
@@ -106,6 +117,9 @@ function productAndSum(inputs: readonly Atom[], params: ContractParams): Atom {
   );
 }
 
+/** Operands of a view that a kernel can bind beside other things. */
+const widest = (target: Target): number => Math.max(2, target.maxStorageBuffers - 4);
+
 /**
  * A view of more operands than a kernel can bind, in stages: each lays its share of the operands over
  * what the stages before have made.
@@ -113,7 +127,7 @@ function productAndSum(inputs: readonly Atom[], params: ContractParams): Atom {
 const wideViews =
   (target: Target): Rule =>
   (eqn, inputs) => {
-    const share = Math.max(2, target.maxStorageBuffers - 4);
+    const share = widest(target);
     const { kind, ordersBy } = eqn.prim;
     if (kind !== "view" || ordersBy || inputs.length <= share) return undefined;
     const avals = inputs.map((x) => x.aval);
@@ -151,30 +165,22 @@ const wideViews =
 
 const usesLoads = (e: ViewExpr): boolean => {
   if (e.kind === "within") {
-    return e.value.key.includes("load") || usesLoads(e.then) || usesLoads(e.else);
+    return e.value.loads || usesLoads(e.then) || usesLoads(e.else);
   }
-  return (e.kind === "index" ? [e.value] : e.index).some((i) => i.key.includes("load"));
+  return (e.kind === "index" ? [e.value] : e.index).some((i) => i.loads);
 };
 
 // biome-ignore lint/suspicious/noThenProperty: the branches of a condition, not a promise
 const branches = (yes: ViewExpr, no: ViewExpr) => ({ then: yes, else: no });
 
-const thinContractions =
+const contractions =
   (target: Target): Rule =>
   (eqn, inputs) => {
     if (eqn.prim.kind !== "contract") return undefined;
     const params = eqn.params as ContractParams;
     const [a, b] = inputs as [Atom, Atom];
-    if (fitsTemplate(a.aval, b.aval, params, target)) return undefined;
-    return [productAndSum(inputs, params)];
-  };
-
-const splitProducts =
-  (target: Target): Rule =>
-  (eqn, inputs) => {
-    if (eqn.prim.kind !== "contract") return undefined;
-    const [a, b] = inputs as [Atom, Atom];
-    const split = splitProduct(eqn.prim, a, b, eqn.params as ContractParams, target);
+    if (!fitsTemplate(a.aval, b.aval, params, target)) return [productAndSum(inputs, params)];
+    const split = splitProduct(eqn.prim, a, b, params, target);
     return split && [split];
   };
 
@@ -291,17 +297,16 @@ function sameElements(defs: Defs, output: Atom): Atom {
 
 /** A graph without opaque equations; each use of one of `lits` is an input, after the graph's own. */
 export function expand(graph: Graph, lits: readonly Lit[]): Graph {
-  let g = rewrite(graph, expandOpaque, lits);
-  while (g.eqns.some((eqn) => eqn.prim.kind === "opaque")) g = rewrite(g, expandOpaque);
+  const g = rewrite(graph, asItIs, lits, new Expanding());
   return liveOnly(g);
 }
 
 /** Everything that precedes fusion. `lits` are the graph's constants in the order of graphLits. */
 export function lower(graph: Graph, lits: readonly Lit[], target: Target): Defs {
-  let g = rewrite(expand(graph, lits), wideViews(target));
+  let g = expand(graph, lits);
+  if (g.eqns.some((eqn) => eqn.inputs.length > widest(target))) g = rewrite(g, wideViews(target));
   g = transposedProducts(g);
-  g = rewrite(liveOnly(g), thinContractions(target));
-  g = rewrite(g, splitProducts(target));
+  g = rewrite(liveOnly(g), contractions(target));
   g = rewrite(g, splitReductions(target));
   const whole = new Defs(g, graph.inputs.length);
   const outputs = g.outputs.map((x) => sameElements(whole, x));

@@ -71,7 +71,6 @@ const alignment = 64;
 const roundUp = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
 /** A variable's bytes, and the steps between which they are its own. */
-/** A variable's bytes, and the steps between which they are its own. */
 export interface Life {
   readonly variable: Var;
   readonly first: number;
@@ -218,10 +217,10 @@ export function planBuffers(
     return candidates.find((i) => g.reads.has(inputs[i]!)) ?? candidates[0];
   };
   // Results that update an input choose first.
-  const updates = (v: Var) =>
-    inputs.some((x, i) => donated[i] && writer.get(v)!.reads.has(x)) ? 0 : 1;
-  const free = written.filter((v) => !returned.has(v));
-  for (const v of free.sort((a, b) => updates(a) - updates(b))) {
+  const given = new Set(inputs.filter((_, i) => donated[i]));
+  const updates = (v: Var) => [...writer.get(v)!.reads.keys()].some((x) => given.has(x));
+  const free = written.filter((v) => !returned.has(v)).map((v) => ({ v, first: updates(v) }));
+  for (const { v } of [...free.filter((f) => f.first), ...free.filter((f) => !f.first)]) {
     const donor = donorFor(v);
     if (donor !== undefined) taken.add(donor);
     returned.set(v, { kind: "result", slot: results.length });

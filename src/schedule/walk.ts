@@ -9,6 +9,7 @@ import {
   type Idx,
   type IdxAtom,
   idxAdd,
+  idxAtom,
   idxConst,
   idxDiv,
   idxLoad,
@@ -40,7 +41,7 @@ const globalLoads = 2 ** 20;
 export const loadedAtom = (defs: Defs, operand: number): Atom => defs.byId(operand - globalLoads);
 
 function mapLoads(e: Idx, f: (operand: number) => number): Idx {
-  if (!e.key.includes("load")) return e;
+  if (!e.loads) return e;
   let out = idxConst(e.constant);
   for (const { atom, coeff } of e.terms) out = idxAdd(out, idxScale(mapAtom(atom, f), coeff));
   return out;
@@ -49,7 +50,7 @@ function mapLoads(e: Idx, f: (operand: number) => number): Idx {
 function mapAtom(atom: IdxAtom, f: (operand: number) => number): Idx {
   switch (atom.op) {
     case "var":
-      return { terms: [{ atom, coeff: 1 }], constant: 0, lo: atom.lo, hi: atom.hi, key: atom.key };
+      return idxAtom(atom);
     case "div":
       return idxDiv(mapLoads(atom.arg, f), atom.by);
     case "mod":
@@ -151,23 +152,25 @@ export function viewOf(defs: Defs, eqn: Eqn, index: readonly Idx[]): ViewExpr {
   return rewrite(raw);
 }
 
+const names = new WeakMap<readonly Idx[], ReadonlySet<string>>();
+
 /** Names of the loop variables that an index depends on, through divisions and loads too. */
-export function namesIn(index: readonly Idx[], into = new Set<string>()): Set<string> {
+export function namesIn(index: readonly Idx[]): ReadonlySet<string> {
+  let found = names.get(index);
+  if (!found) {
+    const into = new Set<string>();
+    collectNames(index, into);
+    found = into;
+    names.set(index, found);
+  }
+  return found;
+}
+
+function collectNames(index: readonly Idx[], into: Set<string>): void {
   for (const e of index) {
     for (const { atom } of e.terms) {
-      switch (atom.op) {
-        case "var":
-          into.add(atom.name);
-          break;
-        case "div":
-        case "mod":
-          namesIn([atom.arg], into);
-          break;
-        case "load":
-          namesIn(atom.index, into);
-          break;
-      }
+      if (atom.op === "var") into.add(atom.name);
+      else collectNames(atom.op === "load" ? atom.index : [atom.arg], into);
     }
   }
-  return into;
 }

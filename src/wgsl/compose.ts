@@ -8,8 +8,10 @@ import {
   type Idx,
   type IdxAtom,
   idxAdd,
+  idxAtom,
   idxConst,
   idxFlatten,
+  idxKey,
   idxScale,
   idxSub,
   idxSubstitute,
@@ -103,7 +105,7 @@ export class Composer {
       const level = stepLevel(atom.name);
       return level === undefined ? atom.name : module.step(level);
     }
-    const names = namesIn([atomIdx(atom)]);
+    const names = namesIn([idxAtom(atom)]);
     return scopes.once(`i:${atom.key}`, names, () => {
       let text: string;
       if (atom.op === "load") {
@@ -159,7 +161,7 @@ export class Composer {
   }
 
   #once(eqn: Eqn, index: readonly Idx[], make: () => readonly Value[]): readonly Value[] {
-    const key = `${this.#o.defs.id(eqn.outputs[0]!)}@${index.map((e) => e.key).join(";")}`;
+    const key = `${this.#o.defs.id(eqn.outputs[0]!)}@${idxKey(index)}`;
     return this.#o.scopes.once(key, namesIn(index), make);
   }
 
@@ -278,14 +280,6 @@ export class Composer {
   }
 }
 
-const atomIdx = (atom: IdxAtom): Idx => ({
-  terms: [{ atom, coeff: 1 }],
-  constant: 0,
-  lo: atom.lo,
-  hi: atom.hi,
-  key: atom.key,
-});
-
 /** The WGSL name of a vector variable's quarter: the variable is four times it plus the lane. */
 export const quarterName = (name: string): string => `${name}q`;
 
@@ -301,7 +295,7 @@ export const isContiguous = (lanes: readonly [Idx, Idx, Idx, Idx]): boolean =>
 /** A quarter of a position whose parts are all multiples of four. */
 export const quarterOf = (e: Idx): Idx => {
   let out = idxConst(e.constant / 4);
-  for (const { atom, coeff } of e.terms) out = idxAdd(out, idxScale(atomIdx(atom), coeff / 4));
+  for (const { atom, coeff } of e.terms) out = idxAdd(out, idxScale(idxAtom(atom), coeff / 4));
   return out;
 };
 

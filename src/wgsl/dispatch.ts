@@ -1,6 +1,7 @@
 /** A dispatch as one shader: its kernels as segments of workgroups, or one contraction. */
 import { DawngradError } from "../core/errors.js";
 import type { Var } from "../ir/graph.js";
+import type { Defs } from "../schedule/defs.js";
 import type { ContractKernel, LoopKernel } from "../schedule/kernel.js";
 import type { Guard } from "../schedule/place.js";
 import { bufferOf } from "../schedule/plan.js";
@@ -24,6 +25,7 @@ import {
   NotVectorised,
   workgroupSize,
 } from "./loop.js";
+import { loopClass } from "./loop-class.js";
 import { type ModuleBinding, ModuleBuilder, type Place, type Word } from "./module.js";
 import { joinSegments } from "./segments.js";
 
@@ -149,8 +151,23 @@ function tryLanes(k: LoopKernel, c: LoopContext, lanes: Lanes): EmittedLoop | un
   }
 }
 
+/** The lanes that were found best for each class of loops, by program. */
+const lanesFound = new WeakMap<Defs, Map<string, Lanes>>();
+
 /** The lanes that make the fewest memory accesses; scalar code where nothing is gained. */
 function bestLanes(k: LoopKernel, c: LoopContext): Lanes {
+  const found = lanesFound.get(c.defs) ?? new Map<string, Lanes>();
+  lanesFound.set(c.defs, found);
+  const key = loopClass(k, c);
+  let best = found.get(key);
+  if (best === undefined) {
+    best = searchLanes(k, c);
+    found.set(key, best);
+  }
+  return best;
+}
+
+function searchLanes(k: LoopKernel, c: LoopContext): Lanes {
   let best: Lanes = "none";
   let least = Number.POSITIVE_INFINITY;
   for (const lanes of laneChoices(k, c.defs)) {

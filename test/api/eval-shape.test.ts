@@ -56,7 +56,7 @@ test("explain takes structs; a program of them is that of tensors of those shape
   const f = (x: Tensor, y: Tensor) => x.matmul(y).tanh().sum();
   const [a, b] = [random.normal(random.key(0), [8, 9]), random.normal(random.key(1), [9, 5])];
   const have = explain(f)(new ShapeDtypeStruct([8, 9]), new ShapeDtypeStruct([9, 5]));
-  const times = { traceMs: 0, compileMs: 0 };
+  const times = { traceMs: 0, scheduleMs: 0, textMs: 0, compileMs: 0 };
   expect({ ...have, ...times }).toEqual({ ...explain(f)(a, b), ...times });
 });
 

@@ -41,8 +41,9 @@ export class ControlExecutable {
   readonly schedule: ControlSchedule;
   readonly steps: readonly ControlStep[];
   readonly stages: readonly Runnable[];
-  /** Milliseconds that scheduling and writing the shaders took. */
+  /** Milliseconds that scheduling took, and writing the shaders. */
   readonly scheduleMs: number;
+  readonly textMs: number;
   /** Milliseconds that pipelines took to compile, so far. */
   compileMs = 0;
   readonly #words: Uint32Array<ArrayBuffer>;
@@ -54,6 +55,8 @@ export class ControlExecutable {
   constructor(gpu: Gpu, makeSchedule: () => ControlSchedule, options: EmitOptions) {
     const from = performance.now();
     const schedule = makeSchedule();
+    const scheduled = performance.now();
+    this.scheduleMs = scheduled - from;
     this.gpu = gpu;
     this.schedule = schedule;
     const align = gpu.limits.minUniformBufferOffsetAlignment || 256;
@@ -83,7 +86,7 @@ export class ControlExecutable {
     this.steps = steps;
     this.#words = new Uint32Array(words / 4);
     for (const step of steps) this.#fillWords(step);
-    this.scheduleMs = performance.now() - from;
+    this.textMs = performance.now() - scheduled;
   }
 
   #fillWords({ shader, segment, words }: ControlStep): void {
