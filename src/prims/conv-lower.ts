@@ -7,8 +7,9 @@ import { type Axes, type ConvParams, sections, sizesAt } from "./conv-axes.js";
 import { dotGeneral } from "./dot.js";
 import { inversePermutation, transpose } from "./reshape.js";
 import { range } from "./rules.js";
+import { shearWindows } from "./shear-windows.js";
+import { windowAxes, withWindow } from "./window-axes.js";
 import { positionsOf, type WindowDim, windowOf } from "./window-map.js";
-import { shearWindows, windowAxes, withWindow } from "./windows.js";
 
 /**
  * A product of the left operand's windows with the right operand. The windows are a view, zeros where

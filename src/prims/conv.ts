@@ -18,6 +18,7 @@ import type { JvpArgs, Primitive } from "../ir/primitive.js";
 import { add } from "./arithmetic.js";
 import { type ConvAxes, type ConvParams, canonicalShape, sections, sizesAt } from "./conv-axes.js";
 import { asProduct } from "./conv-lower.js";
+import { byPhases } from "./phases.js";
 import { inversePermutation, transposeP } from "./reshape.js";
 import {
   listsEqual,
@@ -212,7 +213,11 @@ export const convP: Primitive<ConvParams> = {
       mapped ? { ...axes, free: [0, ...axes.free] } : axes;
     return [conv(a!, w!, { lhs: one(lhs, mapA), rhs: one(rhs, mapW), out, dims })];
   },
-  lower: ([a, w], params) => [asProduct(a!, w!, params)],
+  lower([a, w], params) {
+    const phases = byPhases(w!, params);
+    if (!phases) return [asProduct(a!, w!, params)];
+    return [phases.finish(asProduct(a!, phases.w, phases.params))];
+  },
   error: { ulp: 2 },
 };
 

@@ -7,26 +7,26 @@ import { bind, bind1, lit } from "../ir/builder.js";
 import type { Atom } from "../ir/graph.js";
 import { idxConst, idxLoad, idxUnflatten } from "../ir/index-expr.js";
 import type { Primitive } from "../ir/primitive.js";
-import { addLane, broadcastInDim, constant, reduceSum } from "./broadcast.js";
+import { addLane, broadcastInDim, constant } from "./broadcast.js";
 import { eq } from "./compare.js";
 import { iota } from "./concatenate.js";
 import { isNan } from "./convert.js";
 import { and, or } from "./logic.js";
+import { gatherWindows } from "./phases.js";
 import { extremes, reduceMax, reduceMin } from "./reduce.js";
 import { bestGap } from "./reduction.js";
 import { reshape } from "./reshape.js";
 import { elementAt, listsEqual, numeric, otherAxes, requireDtype } from "./rules.js";
 import { clamp, select } from "./select.js";
-import { elementOf, inverted, positionsOf, windowOf, windowView } from "./window-map.js";
 import {
   checkWindows,
   placedShape,
-  shearWindows,
   shiftedWindows,
   type WindowParams,
   windowAxes,
-  windows,
-} from "./windows.js";
+} from "./window-axes.js";
+import { elementOf, positionsOf, windowOf, windowView } from "./window-map.js";
+import { windows } from "./windows.js";
 
 /** A flat offset within a window as one offset an axis. */
 function unflattened(flat: number, window: readonly number[]): number[] {
@@ -205,9 +205,7 @@ export const takeWindowP: Primitive<WindowParams> = {
     const read = clamp(constant(0, shape, "int32"), offset!, last);
     const chosen = eq(spreadWindow(read, wide, params), offsetsWithin(wide, params));
     const sent = select(chosen, spreadWindow(ct!, wide, params), constant(0, wide, ct!.aval.dtype));
-    const dims = params.dims.map((d, i) => inverted(d, x!.shape[params.axes[i]!]!));
-    const home = shearWindows(sent, { axes: params.axes, dims });
-    return [reduceSum(home, windowAxes(params)), null];
+    return [gatherWindows(sent, params, x!.shape), null];
   },
   batch({ inputs: [x, offset], mapped: [mapX, mapOffset], size, params }) {
     return [

@@ -1,80 +1,29 @@
-/** windows and shearWindows: sliding windows as index arithmetic, and their adjoint in gather form. */
-import { type Aval, aval, type Shape, showAval } from "../core/aval.js";
+/** windows: sliding windows as index arithmetic. */
+import { aval, showAval } from "../core/aval.js";
 import { ShapeError } from "../core/errors.js";
 import { ndFromFunction } from "../core/ndarray.js";
 import { bind1, lit } from "../ir/builder.js";
 import type { Atom } from "../ir/graph.js";
-import { type Idx, idxConst } from "../ir/index-expr.js";
 import type { Primitive } from "../ir/primitive.js";
 import { sub } from "./arithmetic.js";
 import { broadcastInDim, constant, reduceSum, zerosOf } from "./broadcast.js";
+import { gatherWindows } from "./phases.js";
 import { reshape } from "./reshape.js";
-import { elementAt, numeric, range, requireAxes, requireDtype, requireSameDtype } from "./rules.js";
+import { elementAt, range, requireSameDtype } from "./rules.js";
 import { select } from "./select.js";
 import { slice } from "./slice.js";
 import {
-  elementOf,
-  inverted,
-  reachOf,
-  requireDims,
-  type WindowDim,
-  windowOf,
-  windowView,
-} from "./window-map.js";
-
-export interface WindowParams {
-  /** The axes that windows slide over, increasing. */
-  readonly axes: readonly number[];
-  /** The map of each of them. */
-  readonly dims: readonly WindowDim[];
-}
-
-export const shiftedWindows = ({ axes, dims }: WindowParams): WindowParams => ({
-  axes: axes.map((a) => a + 1),
-  dims,
-});
-
-/** Where the window's own axes stand: right after the last axis that it slides over. */
-const windowStart = ({ axes }: WindowParams): number => axes[axes.length - 1]! + 1;
-
-/** The window's own axes in the result of `windows`. */
-export const windowAxes = (params: WindowParams): number[] =>
-  range(params.axes.length, windowStart(params));
-
-/** `shape` with positions (or other sizes) in place of the axes that the window slides over. */
-export const placedShape = (
-  shape: Shape,
-  { axes }: WindowParams,
-  sizes: readonly number[],
-): number[] => shape.map((n, a) => (axes.includes(a) ? sizes[axes.indexOf(a)]! : n));
-
-/** `shape` with the window's axes added where they stand. */
-export const withWindow = (shape: Shape, params: WindowParams): number[] => {
-  const at = windowStart(params);
-  return [...shape.slice(0, at), ...windowOf(params.dims), ...shape.slice(at)];
-};
-
-const withoutWindow = <T>(index: readonly T[], params: WindowParams): T[] => {
-  const at = windowStart(params);
-  return [...index.slice(0, at), ...index.slice(at + params.axes.length)];
-};
-
-export function checkWindows(op: string, x: Aval, { axes, dims }: WindowParams): void {
-  requireAxes(op, "axes", axes, x, true);
-  requireDims(op, dims);
-  if (axes.length === 0 || axes.length !== dims.length) {
-    throw new ShapeError(
-      `${op}: ${dims.length} window dimensions for axes [${axes.join(",")}] of ${showAval(x)}: give ` +
-        "one for each axis, and at least one",
-    );
-  }
-}
-
-const sizesAt = (shape: Shape, axes: readonly number[]): number[] => axes.map((a) => shape[a]!);
-
-/** `index` with the entries at `axes` replaced. */
-const replaced = <T>(index: readonly T[], axes: readonly number[], by: readonly T[]): T[] =>
-  index.map((v, a) => (axes.includes(a) ? by[axes.indexOf(a)]! : v));
+  checkWindows,
+  placedShape,
+  replaced,
+  shiftedWindows,
+  sizesOf,
+  type WindowParams,
+  windowStart,
+  withoutWindow,
+  withWindow,
+} from "./window-axes.js";
+import { elementOf, reachOf, windowView } from "./window-map.js";
 
 export const windowsP: Primitive<WindowParams> = {
   name: "windows",
@@ -105,10 +54,10 @@ export const windowsP: Primitive<WindowParams> = {
     return [windows(t ?? zerosOf(x!.aval), v ?? lit(0, x!.aval.dtype), params)];
   },
   transpose({ cotangents: [ct], inputs, avals: [x], params }) {
-    const home = shearWindows(ct!, invertedParams(params, x!.shape));
+    const home = gatherWindows(ct!, params, x!.shape);
     const total = (a: Atom) => reduceSum(a, range(a.aval.shape.length));
     return [
-      inputs[0] === null ? reduceSum(home, windowAxes(params)) : null,
+      inputs[0] === null ? home : null,
       inputs[1] === null ? sub(total(ct!), total(home)) : null,
     ];
   },
@@ -158,7 +107,7 @@ export const windowsP: Primitive<WindowParams> = {
     const k = index.slice(windowStart(params), windowStart(params) + axes.length);
     return windowView(
       dims,
-      sizesAt(x!.shape, axes),
+      sizesOf(x!.shape, axes),
       axes.map((a) => own[a]!),
       k,
       (from) => ({ kind: "element", operand: 0, index: replaced(own, axes, from) }),
@@ -175,67 +124,4 @@ export const windowsP: Primitive<WindowParams> = {
  */
 export function windows(x: Atom, value: Atom, { axes, dims }: WindowParams): Atom {
   return bind1(windowsP, [x, value], { axes: [...axes], dims: dims.map((d) => ({ ...d })) });
-}
-
-/** The map from a window's elements back to the axes of an array of this shape. */
-const invertedParams = ({ axes, dims }: WindowParams, shape: Shape): WindowParams => ({
-  axes,
-  dims: dims.map((d, i) => inverted(d, shape[axes[i]!]!)),
-});
-
-export const shearWindowsP: Primitive<WindowParams> = {
-  name: "shearWindows",
-  kind: "view",
-  aval([x], params) {
-    requireDtype("shearWindows", x!, numeric);
-    checkWindows("shearWindows", x!, params);
-    const own = x!.shape.slice(windowStart(params), windowStart(params) + params.axes.length);
-    if (own.length !== params.dims.length || params.dims.some((d, i) => d.window !== own[i])) {
-      throw new ShapeError(
-        `shearWindows: ${showAval(x!)} does not have the window's axes ` +
-          `[${windowOf(params.dims).join(",")}] from axis ${windowStart(params)} on`,
-      );
-    }
-    const positions = params.dims.map((d) => d.positions);
-    return [aval(placedShape(x!.shape, params, positions), x!.dtype)];
-  },
-  ref([x], params, [out]) {
-    const { axes, dims } = params;
-    const at0 = windowStart(params);
-    return [
-      ndFromFunction(out!.shape, x!.dtype, (at) => {
-        const from = dims.map((d, i) =>
-          elementOf(d, x!.shape[axes[i]!]!, at[axes[i]!]!, at[at0 + i]!),
-        );
-        return from.includes(-1) ? 0 : elementAt(x!, replaced(at, axes, from));
-      }),
-    ];
-  },
-  jvp: ({ tangents: [t], params }) => [shearWindows(t!, params)],
-  transpose: ({ cotangents: [ct], avals: [x], params }) => [
-    shearWindows(ct!, invertedParams(params, x!.shape)),
-  ],
-  batch: ({ inputs: [x], params }) => [shearWindows(x!, shiftedWindows(params))],
-  view({ index, inputs: [x], params }) {
-    const { axes, dims } = params;
-    const k: Idx[] = index.slice(windowStart(params), windowStart(params) + axes.length);
-    return windowView(
-      dims,
-      sizesAt(x!.shape, axes),
-      axes.map((a) => index[a]!),
-      k,
-      (from) => ({ kind: "element", operand: 0, index: replaced(index, axes, from) }),
-      { kind: "index", value: idxConst(0) },
-    );
-  },
-  error: { ulp: 0 },
-};
-
-/**
- * Each slice of `x` at one offset of the window's axes, moved by the window map of that offset, with
- * zeros where nothing arrives. It is the linear part of windows' adjoint, which gathers instead of
- * scattering: `Σ over the window of shearWindows(ct)`. Its own adjoint is such a map again.
- */
-export function shearWindows(x: Atom, { axes, dims }: WindowParams): Atom {
-  return bind1(shearWindowsP, [x], { axes: [...axes], dims: dims.map((d) => ({ ...d })) });
 }

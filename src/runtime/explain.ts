@@ -13,6 +13,8 @@ export interface ExplainedKernel {
   readonly bytesWritten: number;
   /** The primitives that the kernel computes, by name. */
   readonly fused: readonly string[];
+  /** Its shader. Kernels of equal text share a pipeline. */
+  readonly wgsl: string;
   /** How often it runs, in a program with loops: a whileLoop's rounds count once. */
   readonly times?: number;
 }
@@ -73,6 +75,7 @@ function kernelsOf(s: Schedule, shaders: readonly Shader[]): ExplainedKernel[] {
       bytesRead: sum((p) => p.bytesRead),
       bytesWritten: sum((p) => p.bytesWritten),
       fused: parts.flatMap((p) => p.fused),
+      wgsl: shaders[i]!.wgsl,
     };
   });
 }

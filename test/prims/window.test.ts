@@ -15,7 +15,12 @@ import {
   windows,
 } from "../../src/prims/index.js";
 import { elementOf, exchanged, inverted } from "../../src/prims/window-map.js";
-import { sourceOf } from "../../src/schedule/contraction.js";
+import {
+  type ContractParams,
+  contractionDims,
+  matrixSizes,
+  sourceOf,
+} from "../../src/schedule/contraction.js";
 import { Defs } from "../../src/schedule/defs.js";
 import { vjpGraph } from "../../src/transform/index.js";
 import {
@@ -247,6 +252,25 @@ describe("conv", () => {
         }
       }
     }
+  });
+  test("steps of s: each of the s² phases multiplies only the taps that it has", () => {
+    const d = { positions: 8, window: 3, stride: 2, dilation: 1, base: 1, lo: 1 };
+    const params: ConvParams = {
+      lhs: { batch: [], free: [0], contract: [3], spatial: [1, 2] },
+      rhs: { batch: [], free: [3], contract: [2], spatial: [0, 1] },
+      out: [0, 1, 2, 3],
+      dims: [d, d],
+    };
+    const inputs = [values([2, 16, 16, 4], 1), values([3, 3, 4, 4], 2)];
+    const graph = graphOf((x, w) => conv(x!, w!, params), inputs);
+    const { backward } = vjpGraph(graph, [true, false]);
+    const [product] = lowered(backward).eqns.filter((e) => e.prim.kind === "contract");
+    // 9 windows a side (the last phase of the padding is one), 2 × 2 quotients of taps of 4 channels,
+    // 2 × 2 phases of 4 channels: the map as it is would multiply 9 taps at each of 16 × 16 elements.
+    const [left, right] = product!.inputs.map((x) => x.aval.shape);
+    const dims = contractionDims(left!, right!, product!.params as ContractParams);
+    const { m, n, k } = matrixSizes(dims);
+    expect([m, n, k]).toEqual([2 * 9 * 9, 2 * 2 * 4, 2 * 2 * 4]);
   });
   test("second order", () => {
     fc.assert(
