@@ -47,6 +47,21 @@ export function channelAxis(name: string, shape: Shape, layout: Layout): number 
 }
 
 /**
+ * The distances d of a channel's elements from one of them, s, with the mean and biased variance that they
+ * give in one pass over the data (and one over its gradient): E[d] and E[d²] − E[d]² (Chan, Golub & LeVeque,
+ * "Algorithms for computing the sample variance", 1983). Where s lies k deviations from the mean (at most
+ * √n, seldom above 3), the error is (1 + k²) units in the last place, however far from zero the mean lies.
+ */
+function distances(x: Tensor, axes: readonly number[], wide: Shape) {
+  const start = wide.map(() => 0);
+  const origin = stopGradient(x.slice(start, wide));
+  const distance = sub(x, origin);
+  const shift = mean(distance, axes);
+  const variance = sub(mean(square(distance), axes), square(shift));
+  return { origin: reshape(origin, shift.shape), distance, shift, variance };
+}
+
+/**
  * Normalises each channel over the batch and all spatial dimensions (Ioffe & Szegedy 2015):
  * (x − mean)/√(variance + eps)·weight + bias. In training the statistics are the batch's (with the
  * biased variance) and the next state has running ← (1 − momentum)·running + momentum·batch, where the
@@ -94,13 +109,11 @@ export function batchNorm({
       }
       const wide = x.shape.map((n, a) => (a === axis ? n : 1));
       const spread = (v: Tensor): Tensor => reshape(v, wide);
-      const scaled = (centred: Tensor, variance: Tensor): Tensor =>
-        add(
-          mul(centred, spread(mul(params.weight, rsqrt(variance.add(eps))))),
-          spread(params.bias),
-        );
+      const { weight, bias } = params;
+      const scaleFor = (variance: Tensor): Tensor => mul(weight, rsqrt(variance.add(eps)));
       if (!train) {
-        return [scaled(sub(x, spread(state.runningMean)), state.runningVar), state];
+        const centred = sub(x, spread(state.runningMean));
+        return [add(mul(centred, spread(scaleFor(state.runningVar))), spread(bias)), state];
       }
       const others = x.shape.map((_, a) => a).filter((a) => a !== axis);
       const count = others.reduce((n, a) => n * x.shape[a]!, 1);
@@ -110,15 +123,14 @@ export function batchNorm({
             "least 2 for a variance; take a larger batch, or apply without { train: true }",
         );
       }
-      const average = mean(x, others);
-      const centred = sub(x, spread(average));
-      const variance = mean(square(centred), others);
+      const { origin, distance, shift, variance } = distances(x, others, wide);
+      const scale = scaleFor(variance);
       const follow = (running: Tensor, batch: Tensor): Tensor =>
         running.mul(1 - momentum).add(stopGradient(batch).mul(momentum));
       return [
-        scaled(centred, variance),
+        add(mul(distance, spread(scale)), spread(sub(bias, mul(shift, scale)))),
         {
-          runningMean: follow(state.runningMean, average),
+          runningMean: follow(state.runningMean, add(origin, shift)),
           runningVar: follow(state.runningVar, variance.mul(count / (count - 1))),
         },
       ];

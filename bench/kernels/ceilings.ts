@@ -41,10 +41,10 @@ export const copyPerThread = 4;
 
 /** Four vec4 a thread, neighbours next to each other. */
 export const copyText = `
-@group(0) @binding(0) var<storage, read> from: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> to: array<vec4f>;
+@group(0) @binding(0) var<storage, read> source: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> target_: array<vec4f>;
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let at = group.x * ${64 * copyPerThread}u + lane;
-${Array.from({ length: copyPerThread }, (_, i) => `  to[at + ${64 * i}u] = from[at + ${64 * i}u];`).join("\n")}
+${Array.from({ length: copyPerThread }, (_, i) => `  target_[at + ${64 * i}u] = source[at + ${64 * i}u];`).join("\n")}
 }`;

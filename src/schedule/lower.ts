@@ -22,7 +22,7 @@ import { type ContractParams, contractionDims, fitsTemplate, matrixSizes } from 
 import { Defs } from "./defs.js";
 import { pointOf } from "./kernel.js";
 import { splitProduct } from "./split-product.js";
-import { type Target, wantedThreads } from "./target.js";
+import { type Target, wantedResults } from "./target.js";
 import { viewOf } from "./walk.js";
 
 /** New outputs for an equation, built in the innermost builder; undefined keeps the equation. */
@@ -230,7 +230,7 @@ const shortest = 256;
 
 /** How to split `n` terms into chunks; null leaves them to one thread per output. */
 export function chunkOf(n: number, outputs: number, target: Target): number | null {
-  const threads = wantedThreads(target);
+  const threads = wantedResults(target);
   if (n <= shortest || (n <= longest && outputs * 4 >= threads)) return null;
   const parts = Math.max(1, Math.ceil(threads / Math.max(1, outputs)));
   const wanted = Math.min(longest, Math.max(64, Math.ceil(n / parts)));

@@ -6,8 +6,12 @@ import type { Defs } from "./defs.js";
 import type { Fusion, Group } from "./fuse.js";
 import { analyseGroup } from "./group.js";
 
-/** Operations that a store and a load are worth. */
+/** Operations that a store or a load is worth. */
 const storeCost = 12;
+
+/** The same where each value is loaded many times: a few values a channel or row stay in the cache. */
+const cachedCost = 4;
+const oftenLoaded = 64;
 
 /** Operations to compute one element from what is stored, following the inlined equations only. */
 function costsOf(defs: Defs, cuts: Cuts): Map<Eqn, number> {
@@ -72,9 +76,10 @@ export function worthStoring(
     if (!count || eqn.prim.kind !== "elementwise" || covered.has(eqn)) continue;
     const size = sizeOf(eqn.outputs[0]!.aval.shape);
     const cost = costs.get(eqn)!;
+    const load = count.times >= oftenLoaded * size ? cachedCost : storeCost;
     const saved = (count.times - size) * cost;
-    const spent = (count.times + size) * storeCost;
-    if (count.times < 2 * size || saved <= spent || cost < 2 * storeCost) continue;
+    const spent = count.times * load + size * storeCost;
+    if (count.times < 2 * size || saved <= spent || cost < 2 * load) continue;
     out.push(...eqn.outputs.filter((v) => !cuts.isStored(v)));
     const stack = [...eqn.inputs];
     while (stack.length > 0) {

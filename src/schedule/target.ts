@@ -18,5 +18,8 @@ export const minimalTarget: Target = {
   maxWorkgroups: 65535,
 };
 
-/** Threads that keep the adapter busy: reductions to fewer values than this are split. */
-export const wantedThreads = (target: Target): number => (target.software ? 256 : 16384);
+/**
+ * Results at once that keep the adapter busy: reductions to fewer are split. A workgroup computes up to 256
+ * (64 threads, four each), and CPU drivers give each of their threads whole workgroups.
+ */
+export const wantedResults = (target: Target): number => (target.software ? 2048 : 65536);
