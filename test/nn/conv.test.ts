@@ -136,6 +136,24 @@ test("normalisation in training has right derivatives to second order", async ()
   );
 });
 
+test("batchNorm's variance does not suffer from a mean far from zero", async () => {
+  const n = 1024;
+  // Multiples of 2⁻⁸ around 4096 are float32's own; the deviation is about 0.3.
+  const values = Array.from({ length: n }, (_, i) => 4096 + ((i * 37) % 256) / 256);
+  const x = array(Float32Array.from(values), { shape: [n, 1] });
+  const layer = batchNorm({ momentum: 1 });
+  const { params, state } = layer.init(key, x.shape);
+  const [, next] = layer.apply(params, state, x, { train: true });
+  const mean = values.reduce((a, v) => a + v, 0) / n;
+  const variance = values.reduce((a, v) => a + (v - mean) ** 2, 0) / (n - 1);
+  // Sums of n terms in blocks of about √n: at most 2√n roundings of (1 + k²) times the variance, k being
+  // the first element's distance in deviations. E[x²] − E[x]² would be off by 4096²·2⁻²⁴ = 1.
+  const k2 = (values[0]! - mean) ** 2 / variance;
+  const [got] = await next.runningVar.data();
+  expect(Math.abs(got! - variance)).toBeLessThan(2 * Math.sqrt(n) * 2 ** -24 * (1 + k2) * variance);
+  expect(Math.abs((await next.runningMean.data())[0]! - mean)).toBeLessThanOrEqual(4096 * 2 ** -23);
+});
+
 test("a convolutional network: shapes, types, and a step in lanes over weights", async () => {
   const model = serial([
     conv(4, 3, { padding: "SAME", bias: false }),
