@@ -1,4 +1,4 @@
-/** Trees of tensors in safetensors files. */
+/** Tensors in safetensors files: trees of them, and flat records by name. */
 import { array, Tensor } from "../src/index.js";
 import { writeAtomically } from "./atomic-write.js";
 import { fromStored, toStored, type Values } from "./convert.js";
@@ -37,14 +37,22 @@ export async function saveCheckpoint(
   options: SaveOptions = {},
 ): Promise<void> {
   const { text, tensors } = encodeTree(tree, isTensor);
+  await write(path, tensors, { ...options.metadata, [TREE]: text });
+}
+
+async function write(
+  path: string,
+  tensors: Iterable<readonly [string, Tensor]>,
+  metadata: Readonly<Record<string, string>>,
+): Promise<void> {
   // All reads are started before anything is awaited.
   const reads = [...tensors].map(async ([name, tensor]): Promise<[string, StoredTensor]> => {
     const values = { dtype: tensor.dtype, data: await tensor.data() } as Values;
     return [name, toStored(values, tensor.shape)];
   });
   const stored = new Map(await Promise.all(reads));
-  const metadata = new Map([...Object.entries(options.metadata ?? {}), [TREE, text]]);
-  await writeAtomically(path, encodeSafetensors({ tensors: stored, metadata }));
+  const file = { tensors: stored, metadata: new Map(Object.entries(metadata)) };
+  await writeAtomically(path, encodeSafetensors(file));
 }
 
 /**
@@ -77,6 +85,38 @@ export async function loadCheckpoint<Tree = unknown>(path: string): Promise<Tree
     }),
   );
   return tree as Tree;
+}
+
+/**
+ * Save tensors by name as a safetensors file for any reader of the format, PyTorch's among them:
+ * `safetensors.torch.load_file(path)` gives the same names, shapes, dtypes and values. With nn's
+ * `toStateDict` the names and layouts are PyTorch's too. An older file at `path` is replaced only when
+ * the new one is whole and on the disk; the values are those at the time of the call.
+ *
+ * @throws DataError for a value that is no tensor, for the name `__metadata__`, which the format keeps
+ * to itself, or if the file cannot be written.
+ *
+ * ```ts no-run
+ * const { params, state } = resnet18().init(random.key(0), [1, 224, 224, 3]);
+ * const dict = toStateDict({ params, state });
+ * await saveSafetensors("resnet18.safetensors", dict, { metadata: { format: "pt" } });
+ * ```
+ */
+export async function saveSafetensors(
+  path: string,
+  tensors: Readonly<Record<string, Tensor>>,
+  { metadata = {} }: SaveOptions = {},
+): Promise<void> {
+  for (const [name, x] of Object.entries(tensors)) {
+    if (!isTensor(x)) throw fail(path, `a tensor "${name}" to save`, typeof x);
+    if (name === "__metadata__") {
+      throw fail(path, "names of tensors", `"${name}"`, "the format keeps this name for itself");
+    }
+  }
+  for (const [name, x] of Object.entries(metadata)) {
+    if (typeof x !== "string") throw fail(path, `a string as metadata "${name}"`, typeof x);
+  }
+  await write(path, Object.entries(tensors), metadata);
 }
 
 /**

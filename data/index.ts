@@ -1,6 +1,12 @@
 /** Data sets, loaders and their transforms: `dawngrad/data`, for Node. */
 export * from "./augmentations.js";
-export { loadCheckpoint, loadSafetensors, type SaveOptions, saveCheckpoint } from "./checkpoint.js";
+export {
+  loadCheckpoint,
+  loadSafetensors,
+  type SaveOptions,
+  saveCheckpoint,
+  saveSafetensors,
+} from "./checkpoint.js";
 export { cifar10, cifar100 } from "./cifar.js";
 export {
   Dataset,

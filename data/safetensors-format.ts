@@ -39,19 +39,31 @@ export interface StoredFile {
 /** The reference implementation's limit. */
 const MAX_HEADER = 100_000_000;
 
-/** The pieces of a file with these tensors, in order. Large elements come first: all are aligned. */
+/** The reference implementation's order of types in a file: wide ones first, so that all are aligned. */
+const order: readonly StoredType[] = [
+  ...(["U64", "I64", "F64", "F32", "U32", "I32"] as const),
+  ...(["BF16", "F16", "U16", "I16", "I8", "U8", "BOOL"] as const),
+];
+
+/** The pieces of a file with these tensors: the bytes that the reference implementation writes. */
 export function encodeSafetensors(file: StoredFile): Uint8Array[] {
   const ordered = [...file.tensors].sort(
-    ([, a], [, b]) => elementBytes[b.dtype] - elementBytes[a.dtype],
+    ([m, a], [n, b]) =>
+      order.indexOf(a.dtype) - order.indexOf(b.dtype) ||
+      Buffer.compare(Buffer.from(m), Buffer.from(n)),
   );
+  // Not by an object: it would put names that are numbers first.
+  const entry = (name: string, value: unknown) =>
+    `${JSON.stringify(name)}:${JSON.stringify(value)}`;
+  const metadata = Object.fromEntries(file.metadata);
+  const entries = file.metadata.size === 0 ? [] : [entry("__metadata__", metadata)];
   let offset = 0;
-  const entries: [string, unknown][] =
-    file.metadata.size === 0 ? [] : [["__metadata__", Object.fromEntries(file.metadata)]];
   for (const [name, { dtype, shape, bytes }] of ordered) {
-    entries.push([name, { dtype, shape, data_offsets: [offset, offset + bytes.length] }]);
-    offset += bytes.length;
+    const end = offset + bytes.length;
+    entries.push(entry(name, { dtype, shape, data_offsets: [offset, end] }));
+    offset = end;
   }
-  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
+  const json = new TextEncoder().encode(`{${entries.join(",")}}`);
   const length = Math.ceil(json.length / 8) * 8;
   const head = new Uint8Array(8 + length).fill(0x20);
   new DataView(head.buffer).setBigUint64(0, BigInt(length), true);

@@ -1,7 +1,12 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { loadCheckpoint, loadSafetensors, saveCheckpoint } from "../../data/index.js";
+import {
+  loadCheckpoint,
+  loadSafetensors,
+  saveCheckpoint,
+  saveSafetensors,
+} from "../../data/index.js";
 import { array, DataError, init, jit, random, type Tensor } from "../../src/index.js";
 import { scratch } from "./idx-files.js";
 
@@ -58,6 +63,41 @@ test("values are those at the call, though the tensors are donated right after i
   const { w: kept } = await loadCheckpoint<{ w: Tensor }>(path);
   expect(await kept.toArray()).toEqual([2, 3, 4]);
   expect(await w.toArray()).toEqual([22, 23, 24]);
+});
+
+test("a flat record is a file of any reader's, by its names alone", async () => {
+  const path = join(dir, "flat.safetensors");
+  const tensors = { "fc.weight": array([[1, -2]]), "fc.steps": array([7], { dtype: "int32" }) };
+  await saveSafetensors(path, tensors, { metadata: { format: "pt" } });
+  const bytes = await readFile(path);
+  const header =
+    '{"__metadata__":{"format":"pt"},' +
+    '"fc.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},' +
+    '"fc.steps":{"dtype":"I32","shape":[1],"data_offsets":[8,12]}}';
+  const length = Number(bytes.readBigUInt64LE());
+  expect(length % 8).toBe(0);
+  expect(bytes.toString("utf8", 8, 8 + length)).toBe(header.padEnd(length));
+  expect(bytes.subarray(8 + length).toString("hex")).toBe("0000803f000000c007000000");
+  const back = await loadSafetensors(path);
+  expect(await back["fc.weight"]!.toArray()).toEqual([[1, -2]]);
+  expect(await back["fc.steps"]!.toArray()).toEqual([7]);
+});
+
+test("what a flat record cannot hold is refused before the file is touched", async () => {
+  const path = join(dir, "kept.safetensors");
+  await saveSafetensors(path, { w: array([1]) });
+  const before = await readFile(path);
+  const cases: [Promise<void>, RegExp][] = [
+    [saveSafetensors(path, { w: 3 as never }), /a tensor "w" to save, found number/],
+    [saveSafetensors(path, { __metadata__: array([1]) }), /keeps this name for itself/],
+    [saveSafetensors(path, {}, { metadata: { n: 1 as never } }), /string as metadata "n"/],
+  ];
+  for (const [saving, message] of cases) {
+    const error = await saving.catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(DataError);
+    expect((error as Error).message).toMatch(message);
+  }
+  expect(await readFile(path)).toEqual(before);
 });
 
 test("files of others, and damaged ones, are refused by name", async () => {

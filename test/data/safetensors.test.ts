@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -93,13 +94,35 @@ describe("the format", () => {
       "YV9vZmZzZXRzIjpbMCwyNF19LCJhIjp7ImR0eXBlIjoiRjMyIiwic2hhcGUiOlsxLDJdLCJkYXRhX29mZnNldHMiOlsy" +
       "NCwzMl19LCJoIjp7ImR0eXBlIjoiRjE2Iiwic2hhcGUiOlsyXSwiZGF0YV9vZmZzZXRzIjpbMzIsMzZdfX0AAAAAAAAA" +
       "AAEAAAAAAAAAAgAAAAAAAAAAAMA/AAAAwAA8AME=";
-    const { tensors, metadata } = await readSafetensors(await file(Buffer.from(written, "base64")));
+    const bytes = Buffer.from(written, "base64");
+    const { tensors, metadata } = await readSafetensors(await file(bytes));
     expect(metadata.get("k")).toBe("v");
     const values = (name: string) => [...fromStored("f", name, tensors.get(name)!).data];
     expect(values("b")).toEqual([0, 1, 2]);
     expect(values("a")).toEqual([1.5, -2]);
     expect(tensors.get("a")?.shape).toEqual([1, 2]);
     expect(values("h")).toEqual([1, -2.5]);
+    // From the same tensors in any order, ours writes the same bytes.
+    const shuffled = new Map([...tensors].reverse());
+    const again = Buffer.concat(encodeSafetensors({ tensors: shuffled, metadata }));
+    expect(again.toString("base64")).toBe(written);
+  });
+
+  test("byte for byte as it is described: types, names, places, padding, values", () => {
+    const url = new URL("../fixtures/safetensors.json", import.meta.url);
+    const recorded = JSON.parse(readFileSync(url, "utf8")) as {
+      tensors: (Omit<StoredTensor, "bytes"> & { name: string; bytes: string })[];
+      file: string;
+    };
+    const tensors = new Map(
+      recorded.tensors.map(({ name, dtype, shape, bytes }) => [
+        name,
+        { dtype, shape, bytes: Uint8Array.from(Buffer.from(bytes, "hex")) },
+      ]),
+    );
+    const metadata = new Map([["format", "pt"]]);
+    const written = Buffer.concat(encodeSafetensors({ tensors, metadata }));
+    expect(written.toString("hex")).toBe(recorded.file);
   });
 
   test("a file cut short at any byte, or with bytes after its end, is refused", async () => {

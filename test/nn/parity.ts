@@ -1,4 +1,4 @@
-/** PyTorch's reduced models (make_models.py), and their parameters and images. */
+/** PyTorch's reduced models (test/fixtures/make_models.py), and their parameters and images. */
 import { readFileSync } from "node:fs";
 import { evalShape, random, type Tensor } from "dawngrad";
 import {
@@ -22,6 +22,9 @@ export interface Recorded {
   readonly size: number;
   readonly classes: number;
   readonly batch: number;
+  readonly source: keyof typeof sources;
+  /** How far PyTorch's own float32 run is off, at most, relative to the largest value of a tensor. */
+  readonly float32: number;
   readonly learningRate: number;
   readonly losses: readonly number[];
   readonly logits: readonly number[];
@@ -51,18 +54,27 @@ const host = (shape: readonly number[], value: (i: number) => number): HostArray
   });
 };
 
-const wave = (shape: readonly number[], seed: number): HostArray =>
-  host(shape, (i) => Math.sin(0.7 * i + seed));
+/** `wave` and `mixed` of the script: an element by its place. */
+const sources = {
+  wave: (i: number, seed: number): number => Math.sin(0.7 * i + seed),
+  mixed(i: number, seed: number): number {
+    let x = Math.imul(i + 1 + seed * 7919, 2654435761) >>> 0;
+    x ^= x >>> 15;
+    x = Math.imul(x, 2246822519) >>> 0;
+    x = (x ^ (x >>> 13)) >>> 0;
+    return x / 2 ** 31 - 1;
+  },
+} as const;
 
 const seedOf = (name: string): number =>
   [...name].reduce((s, c, i) => s + c.charCodeAt(0) * (i + 1), 0) % 1009;
 
 /** `fill` of the script. */
-function filled(name: string, shape: readonly number[]): HostArray {
+function filled({ source }: Recorded, name: string, shape: readonly number[]): HostArray {
   if (name.endsWith("running_mean")) return host(shape, () => 0);
   if (name.endsWith("running_var")) return host(shape, () => 1);
   const seed = seedOf(name);
-  const at = (i: number) => Math.sin(0.7 * i + seed);
+  const at = (i: number) => sources[source](i, seed);
   if (!name.endsWith("weight")) return host(shape, (i) => 0.1 * at(i));
   if (shape.length === 1) return host(shape, (i) => 1 + 0.2 * at(i));
   const scale = Math.sqrt(2 / shape.slice(1).reduce((a, b) => a * b, 1));
@@ -70,8 +82,8 @@ function filled(name: string, shape: readonly number[]): HostArray {
 }
 
 /** Images [batch, 3, size, size] of the script, with channels last. */
-export function images({ batch, size }: Recorded, seed: number): HostArray {
-  const nchw = wave([batch, 3, size, size], seed);
+export function images({ batch, size, source }: Recorded, seed: number): HostArray {
+  const nchw = host([batch, 3, size, size], (i) => sources[source](i, seed));
   const area = size * size;
   return host([batch, size, size, 3], (i) => {
     const [n, pixel, c] = [Math.floor(i / (3 * area)), Math.floor(i / 3) % area, i % 3];
@@ -94,7 +106,7 @@ const models: readonly [string, Layer<unknown, unknown>, StateDictNames][] = [
   ],
   [
     "bottleneck",
-    resnet({ block: "bottleneck", layers: [1, 1, 1, 1], width: 1, classes: 3 }),
+    resnet({ block: "bottleneck", layers: [1, 1, 1, 1], width: 2, classes: 3 }),
     torchNames,
   ],
   ["wide", wideResnet({ depth: 10, width: 1, base: 3, classes: 3 }), torchNames],
@@ -117,7 +129,7 @@ export const families: readonly Family[] = models.map(([name, model, names]) => 
   }, random.key(0));
   const shapes = evalShape((trees: typeof like) => toStateDict(trees, { names }), like);
   const dict = Object.fromEntries(
-    Object.entries(shapes).map(([key, x]) => [key, filled(key, x.shape)]),
+    Object.entries(shapes).map(([key, x]) => [key, filled(record, key, x.shape)]),
   );
   return { name, model, names, record, dict, like };
 });
