@@ -25,7 +25,7 @@ export {
   softmaxCrossEntropy,
 } from "./losses.js";
 export { type MlpOptions, mlp } from "./mlp.js";
-export { type CnnOptions, type CnnParams, cnn } from "./models/cnn.js";
+export { type CnnOptions, type CnnParams, type CnnState, cnn } from "./models/cnn.js";
 export {
   type PyramidBlockParams,
   type PyramidBlockState,
@@ -47,7 +47,14 @@ export {
   resnet50,
   resnet101,
 } from "./models/resnet.js";
-export { type VitBlockParams, type VitOptions, type VitParams, vit } from "./models/vit.js";
+export {
+  type VitBlockParams,
+  type VitBlockState,
+  type VitOptions,
+  type VitParams,
+  type VitState,
+  vit,
+} from "./models/vit.js";
 export {
   type WideBlockParams,
   type WideBlockState,

@@ -17,6 +17,7 @@ export interface EvaluateOptions {
   readonly model?: ModelName;
   readonly width?: number;
   readonly hidden: readonly number[];
+  readonly patch: number;
   readonly data?: TestSetName;
   readonly dir: string;
   readonly classes?: string;
@@ -32,16 +33,20 @@ export interface EvaluateOptions {
 
 function program(): Command {
   return new Command("npm run evaluate --")
-    .description("Top-1 and top-5 accuracy of a checkpoint, or of torchvision's weights.")
+    .description("Top-1 and top-5 accuracy of a checkpoint, or of weights that PyTorch trained.")
     .optionsGroup("Weights, one of:")
     .option("--checkpoint <path>", "a checkpoint of npm run train, or its run's folder")
-    .option("--weights <file>", "a torchvision state dict as safetensors; needs --model and --data")
+    .option(
+      "--weights <file>",
+      "a state dict of torchvision or timm as safetensors; needs --model and --data",
+    )
     .optionsGroup("Model (a checkpoint has its own):")
     .addOption(new Option("--model <name>", "model").choices(modelNames))
     .option("--width <n>", "channels of the first blocks", count)
     .addOption(
       new Option("--hidden <sizes>", "mlp: hidden layers").argParser(sizes).default([128, 64]),
     )
+    .option("--patch <n>", "vit: side of a patch", count, 32)
     .option("--ema", "evaluate the checkpoint's averaged weights", false)
     .optionsGroup("Data:")
     .addOption(

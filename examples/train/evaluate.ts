@@ -1,17 +1,26 @@
 /** `npm run evaluate`: top-1 and top-5 accuracy of trained weights. `--help` lists the options. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { array, DataError, DawngradError, hideDawnWarnings, init, random } from "dawngrad";
+import {
+  array,
+  DataError,
+  DawngradError,
+  evalShape,
+  hideDawnWarnings,
+  init,
+  random,
+  type Tensor,
+} from "dawngrad";
 import { closeWorkers, loadCheckpoint } from "dawngrad/data";
 import { Exit } from "../cr-sam-mnist/options.js";
 import { type EvaluateOptions, parseEvaluate } from "./evaluate-options.js";
 import { averages, type Measured, table } from "./evaluate-report.js";
-import { buildModel, type ModelName } from "./models.js";
+import { buildModel, type ModelChoices } from "./models.js";
 import type { Options } from "./options.js";
 import type { Checkpoint } from "./run-folder.js";
 import { type Score, score, scoreLoader, scorer } from "./score.js";
+import { loadStateDict } from "./state-dict.js";
 import { openTestSets, type TestSets } from "./test-sets.js";
-import { loadTorchvision } from "./torchvision.js";
 import type { Weights } from "./train-state.js";
 
 const out = (text: string) => void process.stdout.write(text);
@@ -20,15 +29,16 @@ const err = (text: string) => void process.stderr.write(text);
 interface Loaded {
   readonly checkpoint?: Checkpoint;
   /** What the model is built from. */
-  readonly model: Pick<Options, "model" | "width" | "hidden" | "zeroInitResidual">;
+  readonly model: ModelChoices;
   readonly data: NonNullable<EvaluateOptions["data"]>;
   readonly imageSize: number;
 }
 
 async function load(o: EvaluateOptions): Promise<Loaded> {
   if (o.checkpoint === undefined) {
-    const { model, data, hidden, width } = o as EvaluateOptions & { model: ModelName };
-    const built = { model, hidden, zeroInitResidual: false, ...(width ? { width } : {}) };
+    const { model, data, hidden, width, patch } = o;
+    const idle = { zeroInitResidual: false, dropout: 0, stochasticDepth: 0 };
+    const built = { model: model!, hidden, patch, ...idle, ...(width ? { width } : {}) };
     return { model: built, data: data!, imageSize: o.imageSize ?? 224 };
   }
   const folder = await stat(o.checkpoint).then(
@@ -70,8 +80,11 @@ async function weightsOf(
     }
     return { net, weights: o.ema ? train.ema! : { params: train.params, state: train.state } };
   }
-  const { params, state } = net.init(random.key(0), [1, ...shape]);
-  return { net, weights: await loadTorchvision(o.weights!, { params, state }) };
+  const like = evalShape((key: Tensor): Weights => {
+    const { params, state } = net.init(key, [1, ...shape]);
+    return { params, state };
+  }, random.key(0));
+  return { net, weights: await loadStateDict(o.weights!, model.model, like) };
 }
 
 async function run(o: EvaluateOptions): Promise<Measured[]> {

@@ -5,7 +5,7 @@ import { type DataSetName, dataSetNames } from "./data-sets.js";
 import { type ModelName, modelNames } from "./models.js";
 import { type BaseName, baseNames, type OptimizerName, optimizerNames } from "./optimizers.js";
 import { type ScheduleName, scheduleNames } from "./schedules.js";
-import { count, listOf, natural, number, positive, share, sizes } from "./values.js";
+import { count, listOf, natural, number, positive, rate, share, sizes } from "./values.js";
 
 export const adapters = ["auto", "hardware", "software"] as const;
 export const variants = ["code", "paper"] as const;
@@ -24,6 +24,9 @@ export interface Options {
   readonly width?: number;
   readonly hidden: readonly number[];
   readonly zeroInitResidual: boolean;
+  readonly patch: number;
+  readonly dropout: number;
+  readonly stochasticDepth: number;
   readonly optimizer: OptimizerName;
   readonly base: BaseName;
   readonly lr?: number;
@@ -94,11 +97,14 @@ export function program(): Command {
     .option("--workers <n>", "threads that load and augment; 0: the main thread", natural, 1)
     .optionsGroup("Model:")
     .addOption(choice("--model <name>", "model", modelNames).default("resnet18"))
-    .option("--width <n>", "channels of the first blocks (default: as published)", count)
+    .option("--width <n>", "channels of the first layers (default: as published)", count)
     .addOption(
       new Option("--hidden <sizes>", "mlp: hidden layers").argParser(sizes).default([128, 64]),
     )
-    .option("--zero-init-residual", "start residual blocks as the identity", false)
+    .option("--zero-init-residual", "resnets: start residual blocks as the identity", false)
+    .option("--patch <n>", "vit: side of a patch", count, 32)
+    .option("--dropout <rate>", "wrn, vit: rate of dropout", rate, 0)
+    .option("--stochastic-depth <rate>", "vit: rate of the last block's", rate, 0)
     .optionsGroup("Optimizer:")
     .addOption(
       choice(

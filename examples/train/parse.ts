@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { type Command, CommanderError, type Option } from "commander";
 import { Exit, type Output } from "../cr-sam-mnist/options.js";
 import { entryOf } from "./data-sets.js";
+import { notTaken } from "./models.js";
 import { contradiction, machine, type Options, program, replaceable } from "./options.js";
 
 export const configFile = "config.json";
@@ -24,13 +25,25 @@ export function parseOptions(args: readonly string[], output: Output): Options {
     if (config !== undefined) applyFile(command, resolve(config));
     if (resume !== undefined) resumeFrom(command, resume);
     const options = command.opts<Options>();
-    const complaint = contradiction(options, entryOf(options.data).dirOptional ?? false);
+    const complaint =
+      contradiction(options, entryOf(options.data).dirOptional ?? false) ??
+      foreign(command, options);
     if (complaint !== undefined) command.error(`error: ${complaint}`);
     return options;
   } catch (error) {
     if (error instanceof CommanderError) throw new Exit(error.exitCode === 0 ? 0 : 2);
     throw error;
   }
+}
+
+/** Options of the command line that other models have. */
+function foreign(command: Command, { model }: Options): string | undefined {
+  const given = command.options
+    .map((option) => option.attributeName())
+    .filter((name) => command.getOptionValueSource(name) === "cli");
+  const name = notTaken(model, new Set(given));
+  const option = command.options.find((o) => o.attributeName() === name);
+  return option && `${option.long} is not an option of --model ${model}.`;
 }
 
 /** A run's options are those it began with. */

@@ -7,19 +7,31 @@ interface Range {
   readonly most?: number;
   /** The least value itself is not allowed. */
   readonly above?: boolean;
+  /** The largest value itself is not allowed. */
+  readonly below?: boolean;
 }
 
-export function number({ integer = false, least = 0, most, above = false }: Range = {}) {
+export function number({
+  integer = false,
+  least = 0,
+  most,
+  above = false,
+  below = false,
+}: Range = {}) {
   const kind = integer ? "a whole number" : "a number";
   const from = above ? `above ${least}` : `of at least ${least}`;
-  const allowed = most === undefined ? `${kind} ${from}` : `${kind} from ${least} to ${most}`;
+  const allowed =
+    most === undefined
+      ? `${kind} ${from}`
+      : `${kind} from ${least} to ${below ? "below " : ""}${most}`;
   return (text: string): number => {
     const x = text.trim() === "" ? Number.NaN : Number(text);
     const wrong =
       !Number.isFinite(x) ||
       (integer && !Number.isSafeInteger(x)) ||
       (above ? x <= least : x < least) ||
-      x > (most ?? x);
+      x > (most ?? x) ||
+      (below && x === most);
     if (wrong) throw new InvalidArgumentError(`Allowed: ${allowed}.`);
     return x;
   };
@@ -27,6 +39,7 @@ export function number({ integer = false, least = 0, most, above = false }: Rang
 
 export const positive = number({ above: true });
 export const share = number({ most: 1 });
+export const rate = number({ most: 1, below: true });
 export const count = number({ integer: true, least: 1 });
 export const natural = number({ integer: true });
 

@@ -11,6 +11,12 @@ export interface CnnParams {
   readonly fc: DenseParams;
 }
 
+/** There is nothing to keep. */
+export interface CnnState {
+  readonly convs: readonly null[];
+  readonly fc: null;
+}
+
 export interface CnnOptions {
   /** Channels of each convolution. Default [32, 64]. */
   readonly channels?: readonly number[];
@@ -31,7 +37,7 @@ export interface CnnOptions {
  * params.fc.weight.shape; // [784, 10]
  * ```
  */
-export function cnn(options: CnnOptions = {}): Layer<CnnParams, unknown> {
+export function cnn(options: CnnOptions = {}): Layer<CnnParams, CnnState> {
   const { channels = [32, 64], window = 3, classes = 10 } = options;
   if (channels.length === 0)
     throw new DawngradError("cnn: give the channels of at least one layer");

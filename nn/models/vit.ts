@@ -24,6 +24,21 @@ export interface VitParams {
   readonly head: DenseParams;
 }
 
+/** There is nothing to keep. */
+export interface VitBlockState {
+  readonly norm1: null;
+  readonly attn: null;
+  readonly norm2: null;
+  readonly mlp: { readonly fc1: null; readonly fc2: null };
+}
+
+export interface VitState {
+  readonly patchEmbed: null;
+  readonly blocks: readonly VitBlockState[];
+  readonly norm: null;
+  readonly head: null;
+}
+
 export interface VitOptions {
   /** Sizes of the paper, and Small of Touvron et al. (2021). Default "B". */
   readonly size?: "S" | "B" | "L";
@@ -104,7 +119,7 @@ function block({ features, heads, hidden, rate, skip, weightInit }: BlockOptions
  * params.patchEmbed.positions?.shape; // [1, 17, 16]
  * ```
  */
-export function vit(options: VitOptions = {}): Layer<VitParams, unknown> {
+export function vit(options: VitOptions = {}): Layer<VitParams, VitState> {
   const { size = "B", patch = 32, classes = 1000, dropout: rate = 0 } = options;
   const { features, depth, heads } = { ...sizes[size], ...options };
   const {
