@@ -13,6 +13,8 @@ export interface EpochReport {
 
 export interface Progress {
   log(text: string): void;
+  /** Until `work` is done, the time that it has taken is shown. */
+  waiting<T>(what: string, work: Promise<T>): Promise<T>;
   /** The run begins, or goes on, after `done` steps. */
   start(done: number): void;
   step(done: number, loss: number, imagesPerSecond: number): void;
@@ -39,6 +41,7 @@ export function progressOn(terminal: Terminal, quiet: boolean, extent: Extent): 
 const nothing = () => {};
 const silent: Progress = {
   log: nothing,
+  waiting: (_, work) => work,
   start: nothing,
   step: nothing,
   evaluating: nothing,
@@ -57,6 +60,19 @@ export function epochLine(report: EpochReport, { epochs }: Extent): string {
     `train ${percent(accuracy)}  test loss ${test.loss.toFixed(4)}  test ${percent(test.top1)}  ` +
     `top-5 ${percent(test.top5)}${average}  ${imagesPerSecond.toFixed(0)} images/s`
   );
+}
+
+/** Calls `show` with the seconds so far, every second and at the end. */
+async function timed<T>(work: Promise<T>, show: (seconds: number) => void): Promise<T> {
+  const from = performance.now();
+  const tell = () => show((performance.now() - from) / 1000);
+  const timer = setInterval(tell, 1000);
+  try {
+    return await work;
+  } finally {
+    clearInterval(timer);
+    tell();
+  }
 }
 
 /** One bar for the whole run, with an estimate of the time left; a line above it for each epoch. */
@@ -89,6 +105,12 @@ function bars(terminal: Terminal, extent: Extent): Progress {
   };
   return {
     log: (text) => terminal.write(`${text}\n`),
+    async waiting(what, work) {
+      const show = (s: number) => terminal.write(`\r\u001b[K${what}, ${s.toFixed(0)} s`);
+      const value = await timed(work, show);
+      terminal.write("\n");
+      return value;
+    },
     start(done) {
       at = done;
       begin();
@@ -121,5 +143,13 @@ function lines(terminal: Terminal, extent: Extent): Progress {
   const log = (text: string) => {
     terminal.write(`${text}\n`);
   };
-  return { ...silent, log, epoch: (report) => log(epochLine(report, extent)) };
+  const waiting = async <T>(what: string, work: Promise<T>): Promise<T> => {
+    let seconds = 0;
+    const value = await timed(work, (s) => {
+      seconds = s;
+    });
+    log(`${what}, ${seconds.toFixed(1)} s`);
+    return value;
+  };
+  return { ...silent, log, waiting, epoch: (report) => log(epochLine(report, extent)) };
 }

@@ -48,10 +48,12 @@ export interface RunFolder {
   readonly checkpoint: string;
   log(entry: LogEntry): Promise<void>;
   save(checkpoint: Checkpoint): Promise<void>;
+  saveKernels(choices: Readonly<Record<string, string>>): Promise<void>;
 }
 
 const checkpointFile = "checkpoint.safetensors";
 const logFile = "log.jsonl";
+const kernelsFile = "kernels.json";
 
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
@@ -100,12 +102,11 @@ export async function resumeRun(
   const checkpoint = (await exists(folder.checkpoint))
     ? await loadCheckpoint<Checkpoint>(folder.checkpoint)
     : undefined;
-  if (checkpoint !== undefined) {
-    checkIdentity(folder.checkpoint, checkpoint, options);
-    // Before anything is compiled: the steps to come round as the uninterrupted run's.
-    const kernels = JSON.parse(checkpoint.kernels ?? "{}") as Record<string, string>;
-    restoreKernelChoices(kernels);
-  }
+  if (checkpoint !== undefined) checkIdentity(folder.checkpoint, checkpoint, options);
+  // Before anything is compiled: the steps to come round as the uninterrupted run's.
+  const kernels =
+    checkpoint?.kernels ?? (await readFile(join(path, kernelsFile), "utf8").catch(() => "{}"));
+  restoreKernelChoices(JSON.parse(kernels) as Record<string, string>);
   await trimLog(join(path, logFile), checkpoint?.step ?? 0);
   return { folder, checkpoint };
 }
@@ -134,6 +135,7 @@ function runFolder(path: string): RunFolder {
       saveCheckpoint(checkpoint, content, {
         metadata: { step: String(content.step), options: content.model.options },
       }),
+    saveKernels: (choices) => writeWhole(join(path, kernelsFile), `${JSON.stringify(choices)}\n`),
   };
 }
 

@@ -1,5 +1,5 @@
 /** A run from options to its last checkpoint. */
-import { init, tree } from "dawngrad";
+import { init, kernelChoices, ShapeDtypeStruct, tree } from "dawngrad";
 import { loader } from "dawngrad/data";
 import { evaluationTransforms, trainingTransforms } from "./augment.js";
 import { entryOf, openDataSet } from "./data-sets.js";
@@ -92,6 +92,13 @@ export async function train(
     trainSize: data.train.size,
     testSize: data.test.size,
   });
+  const step = compileStep(gradient, optimizer, options.ema);
+  const one = new ShapeDtypeStruct([options.batch], "int32");
+  const images = new ShapeDtypeStruct([options.batch, ...data.inputShape]);
+  const shapes = { x: images, y: one, indices: one };
+  await progress.waiting("compiling the step", step.warmup(position.train, shapes));
+  // A run that is killed before its first checkpoint begins again with the same kernels.
+  await folder.saveKernels(kernelChoices());
   const run = scorer(model);
   const testBatches = scoreLoader(data.test, {
     batch: options.batch,
@@ -101,7 +108,7 @@ export async function train(
   try {
     const last = await runLoop(
       {
-        step: compileStep(gradient, optimizer, options.ema),
+        step,
         batches,
         batchSize: options.batch,
         epochs: options.epochs,

@@ -5,11 +5,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { closeWorkers, loadCheckpoint, saveCheckpoint } from "../../data/index.js";
 import { averages } from "../../examples/train/evaluate-report.js";
+import { buildModel, type ModelName, modelNames } from "../../examples/train/models.js";
 import { optimizerNames } from "../../examples/train/optimizers.js";
 import { parseOptions } from "../../examples/train/parse.js";
 import type { Checkpoint } from "../../examples/train/run-folder.js";
 import { train } from "../../examples/train/train.js";
-import { DataError } from "../../src/index.js";
+import { DataError, evalShape, random, ShapeDtypeStruct, type Tensor } from "../../src/index.js";
 import { killAndResume } from "./kill.js";
 import { start, writeCifar } from "./program.js";
 
@@ -187,6 +188,20 @@ describe("options", () => {
     expect(parse(`--config ${path}`, true).said).toMatch(/expected a JSON file of options/);
   });
 
+  test("that the model does not have are refused", () => {
+    const cases: [string, RegExp][] = [
+      ["--model mlp --width 3", /--width is not an option of --model mlp/],
+      ["--model resnet18 --hidden 3", /--hidden is not an option of --model resnet18/],
+      ["--model resnet18 --patch 4", /--patch is not an option of --model resnet18/],
+      ["--model vit-b-32 --zero-init-residual", /--zero-init-residual is not an option of/],
+      ["--model wrn-28-10 --dropout 1", /Allowed: a number from 0 to below 1/],
+    ];
+    for (const [text, message] of cases) {
+      expect(parse(`--data mnist ${text}`, true).said).toMatch(message);
+    }
+    expect(parse("--data mnist --model vit-s-32 --patch 7 --dropout 0.1").options!.patch).toBe(7);
+  });
+
   test("that contradict each other are refused in a line", () => {
     const cases: [string, RegExp][] = [
       ["--data cifar10", /needs --dir/],
@@ -198,6 +213,23 @@ describe("options", () => {
     ];
     for (const [text, message] of cases) expect(parse(text, true).said).toMatch(message);
   });
+});
+
+test("every model takes small images and large ones", () => {
+  const shapeOf = (model: ModelName, side: number, patch: number) => {
+    const chosen = { model, patch, hidden: [4], zeroInitResidual: true };
+    const net = buildModel({ ...chosen, dropout: 0, stochasticDepth: 0 }, 7, [side, side, 3]);
+    const forward = (x: Tensor) => {
+      const { params, state } = net.init(random.key(0), x.shape);
+      return net.apply(params, state, x)[0];
+    };
+    return evalShape(forward, new ShapeDtypeStruct([2, side, side, 3])).shape;
+  };
+  for (const name of modelNames) {
+    expect(shapeOf(name, 32, 4), name).toEqual([2, 7]);
+    if (!name.includes("110")) expect(shapeOf(name, 224, 32), name).toEqual([2, 7]);
+  }
+  expect(() => shapeOf("vit-b-32", 28, 32)).toThrow(/--patch 32: expected a size that divides/);
 });
 
 test("ImageNet-C is averaged over severities, then over corruptions", () => {
