@@ -1,10 +1,13 @@
 /** How good SAM's single step of ascent is. */
 import {
+  asarray,
   DawngradError,
   div,
+  foriLoop,
   grad,
   jit,
   minimum,
+  stack,
   type Tensor,
   type TensorLike,
   tree,
@@ -12,7 +15,7 @@ import {
 import { reciprocalOrZero } from "../sharpness/perturb.js";
 import { checkCount } from "./hessian-trace.js";
 import type { Objective } from "./objective.js";
-import { batchWeight, release } from "./objective.js";
+import { batchWeight } from "./objective.js";
 
 export interface ApproximationOptions {
   /** Radius of the ball. */
@@ -64,21 +67,23 @@ export async function approximationRatio<P>(
     const g = grad(at)(p, e, batch) as P;
     return tree.scale(g, reciprocalOrZero(tree.norm(g)).mul(length));
   };
-  const ascend = jit(
-    (p: P, e: P, batch: unknown) => {
-      const moved = tree.add(e, unitStep(p, e, batch, stepSize));
-      const n = tree.norm(moved);
-      return tree.scale(moved, minimum(1, div(rho, n.add(2 ** -120))));
-    },
-    { name: `${op}: step`, donateArgnums: 1 },
-  );
-  const once = jit((p: P, batch: unknown) => unitStep(p, tree.zerosLike(p), batch, rho), {
-    name: `${op}: one step`,
-  });
-  const rise = jit(
-    (p: P, e: P, batch: unknown): Tensor => {
+  /** Both rises and the batch's weight: the whole ascent is one program. */
+  const measure = jit(
+    (p: P, batch: unknown): Tensor => {
       const zero = tree.zerosLike(p);
-      return (at(p, e, batch) as Tensor).sub(at(p, zero, batch));
+      const ascend = (_: Tensor, e: P): P => {
+        const moved = tree.add(e, unitStep(p, e, batch, stepSize));
+        return tree.scale(moved, minimum(1, div(rho, tree.norm(moved).add(2 ** -120))));
+      };
+      const many = foriLoop(0, steps, ascend as never, zero) as P;
+      const rise = (e: P): Tensor =>
+        (at(p, e, batch) as Tensor).sub(at(p, zero, batch)).astype("float32");
+      const weight = batch === null ? 1 : batchWeight(op, batch);
+      return stack([
+        rise(unitStep(p, zero, batch, rho)),
+        rise(many),
+        asarray(weight).astype("float32"),
+      ]);
     },
     { name: op },
   );
@@ -86,15 +91,12 @@ export async function approximationRatio<P>(
   const manySteps: number[] = [];
   const weights: number[] = [];
   for await (const batch of data.batches()) {
-    const first = once(params, batch) as P;
-    let e = tree.zerosLike(params);
-    for (let i = 0; i < steps; i++) e = ascend(params, e, batch) as P;
-    const found = [rise(params, first, batch), rise(params, e, batch)];
-    oneStep.push(await found[0]!.item());
-    manySteps.push(await found[1]!.item());
-    const weight = batch === null ? 1 : batchWeight(op, batch);
-    weights.push(typeof weight === "number" ? weight : await weight.item());
-    release([first, e, found]);
+    const found = measure(params, batch);
+    const [one, many, weight] = await found.data();
+    oneStep.push(one!);
+    manySteps.push(many!);
+    weights.push(weight!);
+    found.dispose();
   }
   return { ...ratioOfMeans(oneStep, manySteps, weights), oneStep, manySteps };
 }

@@ -21,17 +21,20 @@ import {
 } from "../../src/index.js";
 import { type Averaged, averaged, type LossOfParams, type Objective } from "./objective.js";
 
-/** H·v for rows of `[lanes, n]`: one vmap, averaged over the objective's data. */
-export function hessianRows<P>(
-  op: string,
-  objective: Objective<P>,
-): Averaged<[params: P, rows: Tensor], Tensor> {
-  return averaged(op, objective, (loss: LossOfParams<P>) => (params: P, rows: Tensor) => {
+/** H·v for rows of `[lanes, n]`, as one vmap. */
+export const hessianTimes =
+  <P>(loss: LossOfParams<P>) =>
+  (params: P, rows: Tensor): Tensor => {
     const [, restore] = tree.ravel(params);
     const one = (v: Tensor): Tensor => tree.ravel(hvp(loss, [params], [restore(v)])[0])[0];
     return vmap(one)(rows);
-  });
-}
+  };
+
+/** The same, averaged over the objective's data. */
+export const hessianRows = <P>(
+  op: string,
+  objective: Objective<P>,
+): Averaged<[params: P, rows: Tensor], Tensor> => averaged(op, objective, hessianTimes);
 
 /** v − Qᵀ(Q v), twice: once leaves an error of rounding times the part that was removed. */
 function orthogonalTo(Q: Tensor, v: Tensor): Tensor {

@@ -1,10 +1,13 @@
 /** The Hessian's spectral density by stochastic Lanczos quadrature. */
 import {
+  arange,
   array,
   jit,
   matmul,
   random,
   reshape,
+  scan,
+  stack,
   type Tensor,
   transpose,
   tree,
@@ -12,8 +15,8 @@ import {
   zeros,
 } from "../../src/index.js";
 import { checkCount, probe } from "./hessian-trace.js";
-import { hessianRows, orthonormal, rowsAt, withRows } from "./krylov.js";
-import { type Objective, release } from "./objective.js";
+import { hessianRows, hessianTimes, orthonormal, rowsAt, withRows } from "./krylov.js";
+import { type LossOfParams, type Objective, release } from "./objective.js";
 import { symmetricEigen } from "./symmetric-eigen.js";
 
 export interface DensityOptions {
@@ -40,20 +43,27 @@ export interface SpectralDensity {
   readonly sigma: number;
 }
 
-const extend = jit(
-  (Q: Tensor, HQ: Tensor, images: Tensor, at: Tensor, keys: Tensor) => {
-    const one = (basis: Tensor, imageRows: Tensor, image: Tensor, key: Tensor) => [
-      withRows(basis, orthonormal(basis, image, key), at.add(1)),
-      withRows(imageRows, image, at),
-    ];
-    return vmap(one)(Q, HQ, images, keys) as [Tensor, Tensor];
-  },
-  { name: "Lanczos step", donateArgnums: [0, 1] },
-);
+/** What a step of Lanczos makes of the bases and of H times their rows `at`, for every probe. */
+interface Step {
+  /** The bases with the next row. */
+  readonly bases: Tensor;
+  /** Column `at` of every probe's matrix Q H Qᵀ, as far as Q is known: its upper triangle. */
+  readonly columns: Tensor;
+}
 
-const project = jit((Q: Tensor, HQ: Tensor) => matmul(Q, transpose(HQ, [0, 2, 1])), {
-  name: "Lanczos matrices",
-});
+function extend(bases: Tensor, images: Tensor, at: Tensor, keys: Tensor): Step {
+  const one = (Q: Tensor, image: Tensor, key: Tensor): Step => ({
+    bases: withRows(Q, orthonormal(Q, image, key), at.add(1)),
+    columns: matmul(Q, image),
+  });
+  return vmap(one)(bases, images, keys);
+}
+
+const index = (i: number): Tensor => array(i, { dtype: "int32" });
+
+/** Row `at` of every basis. */
+const rowsOf = (bases: Tensor, at: Tensor): Tensor =>
+  vmap((Q: Tensor) => reshape(rowsAt(Q, at, 1), [-1]))(bases);
 
 /** Gaussian sums of all probes on a grid that reaches beyond every node. */
 export function smoothed(
@@ -109,57 +119,91 @@ export async function spectralDensity<P>(
     checkCount(op, name, value);
   }
   checkCount(op, "points", options.points ?? 512);
-  const products = hessianRows(op, objective);
-  const start = jit(
-    (p: P, keys: Tensor) =>
-      vmap((k: Tensor) => tree.ravel(probe(p, k))[0].mul(1 / Math.sqrt(size)))(keys),
-    { name: "Lanczos start" },
-  );
+  const start = (p: P, keys: Tensor): Tensor => {
+    const first = vmap((k: Tensor) => tree.ravel(probe(p, k))[0].mul(1 / Math.sqrt(size)))(keys);
+    // One row more for the vector that the last step makes and nobody uses.
+    return vmap((v: Tensor) => withRows(zeros([iterations + 1, size]), v, index(0)))(first);
+  };
+  const columns =
+    typeof objective === "function"
+      ? inOneProgram(op, objective, start, iterations)
+      : stepByStep(op, objective, start, iterations);
   const nodes: number[][] = [];
   const weights: number[][] = [];
   const keys = random.split(key, probes);
   for (let from = 0; from < probes; from += chunk) {
     const part = keys.slice([from, 0], [Math.min(probes, from + chunk), 2]);
-    const lanes = part.shape[0]!;
-    const first = start(params, part);
-    const matrices = await lanczos(params, products, first, part, iterations, [lanes, size]);
+    const found = await columns(params, part);
+    const matrices = ((await found.toArray()) as number[][][]).map(symmetric);
     for (const T of matrices) {
       const { values, vectors } = symmetricEigen(T);
       nodes.push([...values]);
       weights.push(vectors.map((v) => v[0]! ** 2));
     }
-    release([part, first]);
+    release([part, found]);
   }
   keys.dispose();
   return { nodes, weights, ...smoothed(nodes, weights, options) };
 }
 
-/** Lanczos' matrices of the start vectors: H projected on each lane's Krylov space. */
-async function lanczos<P>(
-  params: P,
-  products: (params: P, rows: Tensor) => Promise<Tensor>,
-  first: Tensor,
-  keys: Tensor,
+/** [lanes, iterations, iterations + 1]: the columns of each probe's matrix. */
+type Columns<P> = (params: P, keys: Tensor) => Tensor | Promise<Tensor>;
+type Start<P> = (params: P, keys: Tensor) => Tensor;
+
+/** All steps of all probes in one program: nothing is read back until they are done. */
+function inOneProgram<P>(
+  op: string,
+  loss: LossOfParams<P>,
+  start: Start<P>,
   iterations: number,
-  [lanes, size]: readonly [number, number],
-): Promise<number[][][]> {
-  // One row more for the vector that the last step makes and nobody uses.
-  const shape = [lanes, iterations + 1, size];
-  const put = jit((Q: Tensor, v: Tensor, at: Tensor) => vmap(withRows, [0, 0, null])(Q, v, at));
-  const pick = jit((Q: Tensor, at: Tensor) =>
-    reshape(vmap((q: Tensor) => rowsAt(q, at, 1))(Q), [lanes, size]),
+): Columns<P> {
+  return jit(
+    (params: P, keys: Tensor) => {
+      const products = hessianTimes(loss);
+      const [, found] = scan(
+        (bases: Tensor, at: Tensor) => {
+          const next = extend(bases, products(params, rowsOf(bases, at)), at, keys);
+          return [next.bases, next.columns] as const;
+        },
+        start(params, keys),
+        arange(iterations, { dtype: "int32" }),
+      );
+      return transpose(found, [1, 0, 2]);
+    },
+    { name: op },
   );
-  let Q = put(zeros(shape), first, array(0, { dtype: "int32" }));
-  let HQ = zeros(shape);
-  for (let j = 0; j < iterations; j++) {
-    const at = array(j, { dtype: "int32" });
-    const rows = pick(Q, at);
-    const images = await products(params, rows);
-    [Q, HQ] = extend(Q, HQ, images, at, keys);
-    release([at, rows, images]);
-  }
-  const T = project(Q, HQ);
-  const matrices = (await T.toArray()) as number[][][];
-  release([T, Q, HQ]);
-  return matrices.map((m) => m.slice(0, iterations).map((row) => row.slice(0, iterations)));
 }
+
+/** A program a step, with the products' mean over the data's batches. */
+function stepByStep<P>(
+  op: string,
+  objective: Objective<P>,
+  start: Start<P>,
+  iterations: number,
+): Columns<P> {
+  const products = hessianRows(op, objective);
+  const begin = jit(start, { name: `${op}: start` });
+  const pick = jit(rowsOf, { name: `${op}: rows` });
+  const next = jit(extend, { name: `${op}: step`, donateArgnums: 0 });
+  const join = jit((found: Tensor[]) => stack(found, 1), { name: `${op}: columns` });
+  return async (params, keys) => {
+    let bases = begin(params, keys);
+    const found: Tensor[] = [];
+    for (let j = 0; j < iterations; j++) {
+      const at = index(j);
+      const rows = pick(bases, at);
+      const images = await products(params, rows);
+      const step = next(bases, images, at, keys);
+      bases = step.bases;
+      found.push(step.columns);
+      release([at, rows, images]);
+    }
+    const all = join(found);
+    release([bases, found]);
+    return all;
+  };
+}
+
+/** A symmetric matrix from the rows that hold its upper triangle's columns. */
+const symmetric = (columns: readonly (readonly number[])[]): number[][] =>
+  columns.map((_, i) => columns.map((_, j) => columns[Math.max(i, j)]![Math.min(i, j)]!));

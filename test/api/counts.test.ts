@@ -33,45 +33,23 @@ import {
 import { beforeAll, describe, expect, test } from "vitest";
 import { currentGpu } from "../../src/device/index.js";
 import { counters } from "../../src/runtime/index.js";
+import { countDevice, type DeviceCounts, since } from "./device-counts.js";
 
-const counted = { dispatches: 0, submits: 0 };
+let counted: Readonly<DeviceCounts>;
 
 beforeAll(async () => {
   await init();
-  const { device } = currentGpu("test");
-  const createEncoder = device.createCommandEncoder.bind(device);
-  device.createCommandEncoder = (descriptor) => {
-    const encoder = createEncoder(descriptor);
-    const begin = encoder.beginComputePass.bind(encoder);
-    encoder.beginComputePass = (d) => {
-      const pass = begin(d);
-      const dispatch = pass.dispatchWorkgroups.bind(pass);
-      pass.dispatchWorkgroups = (...groups) => {
-        counted.dispatches += 1;
-        return dispatch(...groups);
-      };
-      return pass;
-    };
-    return encoder;
-  };
-  const submit = device.queue.submit.bind(device.queue);
-  device.queue.submit = (buffers) => {
-    counted.submits += 1;
-    return submit(buffers);
-  };
+  counted = countDevice();
 });
 
 /** What the second call of `jit(f)` does, by the device's own count. */
 function warm<A extends readonly unknown[]>(f: (...args: A) => unknown, ...args: A) {
   const jitted = jit(f);
   jitted(...args);
-  const before = { ...counted };
+  const ran = since(counted);
   const said = { ...counters };
   jitted(...args);
-  const out = {
-    dispatches: counted.dispatches - before.dispatches,
-    submits: counted.submits - before.submits,
-  };
+  const { readbacks: _, ...out } = ran();
   expect(counters.dispatches - said.dispatches).toBe(out.dispatches);
   expect(counters.submits - said.submits).toBe(out.submits);
   return out;
