@@ -15,6 +15,7 @@ export interface JaxArray {
   sum(axis?: number): JaxArray;
   max(axes: readonly number[]): JaxArray;
   reshape(shape: readonly number[]): JaxArray;
+  slice(...index: readonly (number | readonly number[])[]): JaxArray;
   data(): Promise<Float32Array>;
   dispose(): void;
 }
@@ -31,14 +32,20 @@ export interface JaxModule {
   ): (...args: A) => [JaxArray, G];
   readonly numpy: {
     array(data: Float32Array): JaxArray;
+    zeros(shape: readonly number[]): JaxArray;
     dot(x: JaxArray, y: JaxArray): JaxArray;
+    tanh(x: JaxArray): JaxArray;
     transpose(x: JaxArray): JaxArray;
     abs(x: JaxArray): JaxArray;
   };
   readonly lax: {
     conv(x: JaxArray, w: JaxArray, strides: readonly number[], padding: "SAME" | "VALID"): JaxArray;
   };
-  readonly nn: { relu(x: JaxArray): JaxArray; logSoftmax(x: JaxArray, axis: number): JaxArray };
+  readonly nn: {
+    relu(x: JaxArray): JaxArray;
+    sigmoid(x: JaxArray): JaxArray;
+    logSoftmax(x: JaxArray, axis: number): JaxArray;
+  };
 }
 
 export interface Jax extends Library, JaxModule {

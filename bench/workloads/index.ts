@@ -9,6 +9,7 @@ import { firstStep } from "./first-step.js";
 import { growth } from "./growth.js";
 import { hostTime } from "./host-time.js";
 import { lanes } from "./lanes.js";
+import { loops } from "./loops.js";
 import { matmul } from "./matmul.js";
 import { memory } from "./memory.js";
 import { mlp } from "./mlp.js";
@@ -23,6 +24,7 @@ export const workloads: readonly Workload[] = [
   crossEntropy,
   mlp,
   cnn,
+  loops,
   hostTime,
   firstStep,
   memory,

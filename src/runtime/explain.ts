@@ -1,8 +1,10 @@
 /** What a program does on the device, told from the schedule and the shaders that run. */
-import { type Group, type Schedule, summarise } from "../schedule/index.js";
+import { type Group, type Schedule, workOf } from "../schedule/index.js";
 import type { Shader } from "../wgsl/index.js";
 import { storageBytes } from "./array.js";
-import { ControlExecutable, type Runnable } from "./control/executable.js";
+import { SubmitClock, submitMs } from "./control/budget.js";
+import { ControlExecutable, type ControlStep, type Runnable } from "./control/executable.js";
+import { type Sink, Walk, whileRounds } from "./control/walk.js";
 import type { Program } from "./program.js";
 
 export interface ExplainedKernel {
@@ -15,19 +17,21 @@ export interface ExplainedKernel {
   readonly fused: readonly string[];
   /** Its shader. Kernels of equal text share a pipeline. */
   readonly wgsl: string;
-  /** How often it runs, in a program with loops: a whileLoop's rounds count once. */
+  /** How often it runs, in a program with loops: for a whileLoop as few times as can be. */
   readonly times?: number;
 }
 
 export interface Explanation {
+  /** Of a program with a whileLoop: the least, where it is over in the rounds that are encoded first. */
   readonly dispatches: number;
+  /** More than one where a loop takes longer than `submitBudget`; the least, like `dispatches`. */
   readonly submits: number;
   readonly kernels: readonly ExplainedKernel[];
   /** Copies of arrays between buffers, beside those of state that is not yet where it belongs. */
   readonly copies: number;
   /** Bytes of inputs, results and intermediates at once. */
   readonly peakBytes: number;
-  /** Loops, outer ones before those within. `dispatches` counts all rounds of those whose number is known. */
+  /** Loops, outer ones before those within. */
   readonly loops?: readonly ExplainedLoop[];
   /** Milliseconds from the function to its final graph: trace and transforms. */
   readonly traceMs: number;
@@ -43,9 +47,9 @@ export interface Explanation {
 }
 
 export interface ExplainedLoop {
-  /** Rounds; null where only the run knows (whileLoop). */
+  /** Rounds; null where only the run knows (whileLoop: 8 rounds are encoded, then 16, up to 256 at once). */
   readonly rounds: number | null;
-  /** Dispatches of one round, loops of known length within counted in full. */
+  /** Dispatches of one round, loops within counted in full (a whileLoop: its first 8 rounds). */
   readonly dispatchesPerRound: number;
 }
 
@@ -63,22 +67,13 @@ export function explainProgram(program: Program): Explanation {
 type Plan = Omit<Explanation, "traceMs" | "scheduleMs" | "textMs" | "compileMs">;
 
 /** The dispatches of one straight schedule. */
-function kernelsOf(s: Schedule, shaders: readonly Shader[]): ExplainedKernel[] {
-  const { defs, cuts } = s;
-  return s.dispatches.map((d, i): ExplainedKernel => {
-    const parts = d.groups.map((g: Group, j) => summarise(g, defs, cuts, d.kernels[j]!.stores));
-    const sum = (f: (p: (typeof parts)[number]) => number) => parts.reduce((n, p) => n + f(p), 0);
-    return {
-      name: nameOf(d.groups),
-      workgroups: shaders[i]!.workgroups,
-      flops: sum((p) => p.flops),
-      bytesRead: sum((p) => p.bytesRead),
-      bytesWritten: sum((p) => p.bytesWritten),
-      fused: parts.flatMap((p) => p.fused),
-      wgsl: shaders[i]!.wgsl,
-    };
-  });
-}
+const kernelsOf = (s: Schedule, shaders: readonly Shader[]): ExplainedKernel[] =>
+  s.dispatches.map((d, i) => ({
+    name: nameOf(d.groups),
+    workgroups: shaders[i]!.workgroups,
+    wgsl: shaders[i]!.wgsl,
+    ...workOf(s, i),
+  }));
 
 export function explainSchedule(s: Schedule, shaders: readonly Shader[]): Plan {
   const { defs, cuts, plan } = s;
@@ -100,39 +95,43 @@ export function explainSchedule(s: Schedule, shaders: readonly Shader[]): Plan {
   };
 }
 
-function explainControl({ schedule, stages, arena }: ControlExecutable): Plan {
+function explainControl(executable: ControlExecutable): Plan {
+  const { schedule, stages, arena, steps } = executable;
+  const { times, submits } = leastRun(executable);
   const loops: ExplainedLoop[] = [];
-  const kernels: ExplainedKernel[] = [];
-  /** Dispatches of some stages, once; `times` is how often they run. */
-  const visit = (list: readonly Runnable[], times: number): { all: number; least: number } => {
+  /** Dispatches of some stages, loops of known length in full. */
+  const visit = (list: readonly Runnable[]): number => {
     let all = 0;
-    let least = 0;
     for (const stage of list) {
       if (stage.kind === "steps") {
-        const [first] = stage.steps;
-        if (!first) continue;
-        const shaders = stage.steps.map((step) => step.shader);
-        kernels.push(...kernelsOf(first.segment.schedule, shaders).map((k) => ({ ...k, times })));
         all += stage.steps.length;
-        least += stage.steps.length;
         continue;
       }
       const rounds = stage.kind === "loop" ? stage.length : null;
       const at = loops.length;
       loops.push({ rounds, dispatchesPerRound: 0 });
-      const round = visit(stage.body, times * (rounds ?? 1));
-      loops[at] = { rounds, dispatchesPerRound: round.all };
-      all += round.all * (rounds ?? 1);
-      least += round.least * (rounds ?? 0);
+      const dispatchesPerRound = visit(stage.body);
+      loops[at] = { rounds, dispatchesPerRound };
+      all += dispatchesPerRound * (rounds ?? whileRounds.first);
     }
-    return { all, least };
+    return all;
   };
-  const { least } = visit(stages, 1);
+  visit(stages);
+  const kernels = steps.map((step): ExplainedKernel => {
+    const { dispatches } = step.segment.schedule;
+    return {
+      name: nameOf(dispatches[step.index]!.groups),
+      workgroups: step.shader.workgroups,
+      wgsl: step.shader.wgsl,
+      ...workOf(step.segment.schedule, step.index),
+      times: times.get(step) ?? 0,
+    };
+  });
   const bytes = (list: readonly number[]) => list.reduce((n, x) => n + x, 0);
   const arrays = schedule.inputs.map((a, i) => (schedule.hostScalars[i] ? 0 : storageBytes(a)));
   return {
-    dispatches: least,
-    submits: least > 0 ? 1 : 0,
+    dispatches: bytes([...times.values()]),
+    submits,
     kernels,
     copies: 0,
     peakBytes:
@@ -143,6 +142,26 @@ function explainControl({ schedule, stages, arena }: ControlExecutable): Plan {
       bytes(arena),
     loops,
   };
+}
+
+/** How often each dispatch runs, and the submissions, where every whileLoop is over at once. */
+function leastRun(executable: ControlExecutable) {
+  const times = new Map<ControlStep, number>();
+  let submits = 0;
+  const sink: Sink = {
+    msOf: (step) => executable.msOf(step),
+    renew: () => {},
+    round: () => {},
+    dispatch: (step) => times.set(step, (times.get(step) ?? 0) + 1),
+    submit: () => {
+      submits += 1;
+    },
+  };
+  const walk = new Walk(sink, new SubmitClock(submitMs()), executable.windows);
+  const run = walk.run(executable.stages);
+  // Each question goes with a submission of its own.
+  for (let next = run.next(true); !next.done; next = run.next(false)) submits += 1;
+  return { times, submits };
 }
 
 /** A short name: the contraction, or what the segments compute. */

@@ -13,7 +13,7 @@ export {
 } from "./control/index.js";
 export { Defs } from "./defs.js";
 export type { Group } from "./fuse.js";
-export { type GroupSummary, summarise } from "./group.js";
+export type { GroupSummary } from "./group.js";
 export type { StateBlock } from "./homes.js";
 export type { ContractKernel, InnerLoop, Kernel, LoopKernel } from "./kernel.js";
 export { expand } from "./lower.js";
@@ -34,3 +34,4 @@ export {
 } from "./schedule.js";
 export { largestArrays } from "./sizes.js";
 export { minimalTarget, type Target } from "./target.js";
+export { workOf } from "./work.js";

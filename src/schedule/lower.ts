@@ -21,6 +21,7 @@ import { broadcastInDim, mul, pad, reduceSum, reshape, transpose } from "../prim
 import { type ContractParams, contractionDims, fitsTemplate, matrixSizes } from "./contraction.js";
 import { Defs } from "./defs.js";
 import { pointOf } from "./kernel.js";
+import { sameElements } from "./same-elements.js";
 import { splitProduct } from "./split-product.js";
 import { type Target, wantedResults } from "./target.js";
 import { viewOf } from "./walk.js";
@@ -277,23 +278,6 @@ const splitReductions =
     const second: Eqn = { prim, inputs: [y], params: last, outputs: [new Var(out)] };
     return splitReductions(target)(second, [y]) ?? bind(prim, [y], last);
   };
-
-/** What an output is a mere reshape of: the same elements in the same order. */
-function sameElements(defs: Defs, output: Atom): Atom {
-  let at = output;
-  while (at instanceof Var) {
-    const eqn = defs.of(at)?.eqn;
-    if (eqn?.prim.kind !== "view" || sizeOf(at.aval.shape) === 0) break;
-    const point = pointOf(sizeOf(at.aval.shape));
-    const e = viewOf(defs, eqn, idxUnflatten(point, at.aval.shape));
-    if (e.kind !== "element") break;
-    const from = eqn.inputs[e.operand]!;
-    if (sizeOf(from.aval.shape) !== sizeOf(at.aval.shape)) break;
-    if (idxFlatten(e.index, from.aval.shape).key !== point.key) break;
-    at = from;
-  }
-  return at;
-}
 
 /** A graph without opaque equations; each use of one of `lits` is an input, after the graph's own. */
 export function expand(graph: Graph, lits: readonly Lit[]): Graph {

@@ -86,6 +86,18 @@ describe("scan", () => {
     }
   });
 
+  it("reshapes of arguments and of results are read where those lie", async () => {
+    const f = (xs: Tensor) => {
+      const sums = (ys: Tensor) => scan((c, y) => [c.add(y.sum()), c.mul(y)], 0, ys);
+      const [first, ys] = sums(xs.reshape([3, 2]));
+      const [second, zs] = sums(ys.reshape([2, 3]));
+      return [first, second, zs.reshape([6]).add(xs.reshape([6]))];
+    };
+    const outs = await Promise.all(jit(f)(array([[1, 2, 3, 4, 5, 6]])).map((x) => x.toArray()));
+    // Carries 0, 3, 10 times the slices: 0, 0, 9, 12, 50, 60; then 0 and 9 times those.
+    expect(outs).toEqual([21, 131, [1, 2, 3, 112, 455, 546]]);
+  });
+
   it("a carry that starts as a number takes the body's dtype; numbers returned take the carry's", async () => {
     const [n] = scan((_, x) => [x.add(1), null], 0, array([1, 2], { dtype: "int32" }));
     expect(n.dtype).toBe("int32");

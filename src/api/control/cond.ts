@@ -16,7 +16,7 @@ import {
   specOf,
 } from "../arguments.js";
 import { astype, notEqual } from "../ops/index.js";
-import type { Traced, TracedArgs } from "./types.js";
+import type { Like, Traced, TracedArgs } from "./types.js";
 
 /**
  * `trueFun(...operands)` where `pred` holds, else `falseFun(...operands)` (jax.lax.cond). Both are
@@ -33,7 +33,7 @@ import type { Traced, TracedArgs } from "./types.js";
 export function cond<const A extends readonly unknown[], const R>(
   pred: TensorLike,
   trueFun: (...operands: TracedArgs<A>) => R,
-  falseFun: (...operands: TracedArgs<A>) => NoInfer<R>,
+  falseFun: (...operands: TracedArgs<A>) => NoInfer<R | Like<R>>,
   ...operands: A
 ): Traced<R> {
   const p = asTensor(pred);
@@ -65,7 +65,7 @@ export function cond<const A extends readonly unknown[], const R>(
  */
 export function switchCase<const A extends readonly unknown[], const R>(
   index: TensorLike,
-  branches: readonly ((...operands: TracedArgs<A>) => R)[],
+  branches: readonly ((...operands: TracedArgs<A>) => R | NoInfer<Like<R>>)[],
   ...operands: A
 ): Traced<R> {
   const i = asTensor(index);

@@ -1,16 +1,21 @@
 /** Encodes the rounds of a program with loops: every dispatch with the indices of the loops around it. */
 import { MapMode } from "../../device/index.js";
 import { counters } from "../counters.js";
-import type { ControlExecutable, ControlStep, Runnable } from "./executable.js";
-import type { StepBuffer } from "./steps.js";
+import { SubmitClock } from "./budget.js";
+import type { ControlExecutable, ControlStep } from "./executable.js";
+import { type StepBuffer, stepWords } from "./steps.js";
+import { type Question, type Sink, Walk, type WhileRounds } from "./walk.js";
 
 export interface EncodingOptions {
   readonly buffers: ReadonlyMap<string, Part>;
-  readonly steps: StepBuffer | undefined;
+  /** For the loops at each depth. */
+  readonly steps: readonly StepBuffer[];
   readonly uniform: GPUBuffer | undefined;
-  /** Dispatches of one submission. */
+  /** Milliseconds of one submission. */
   readonly budget: number;
   readonly name: string;
+  /** Other than usual (to be measured). */
+  readonly whileRounds?: WhileRounds | undefined;
 }
 
 /** A buffer from an offset (in bytes) on. */
@@ -19,23 +24,7 @@ export interface Part {
   readonly offset: number;
 }
 
-/** A question to the device: is this word 1? */
-interface Question {
-  readonly buffer: string;
-  readonly word: number;
-}
-
-/**
- * Rounds of a whileLoop that are encoded before the host asks whether more are needed: few at first, then
- * twice as many. Even, so that the answer is always in the same place.
- */
-export const firstRounds = 8;
-export const mostRoundsAtOnce = 256;
-
-const asks = (stages: readonly Runnable[]): boolean =>
-  stages.some((s) => s.kind === "while" || (s.kind === "loop" && asks(s.body)));
-
-export class Encoding {
+export class Encoding implements Sink {
   readonly #executable: ControlExecutable;
   readonly #o: EncodingOptions;
   /** Byte offsets of the rounds that the loops are in. */
@@ -43,7 +32,6 @@ export class Encoding {
   readonly #groups = new Map<ControlStep, GPUBindGroup>();
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
-  #pending = 0;
 
   constructor(executable: ControlExecutable, options: EncodingOptions) {
     this.#executable = executable;
@@ -52,15 +40,11 @@ export class Encoding {
 
   /** Everything to the queue, now or as the answers come; then `done`. */
   run(done: () => void): void {
-    const { gpu, stages } = this.#executable;
+    const { gpu, stages, windows } = this.#executable;
+    const clock = new SubmitClock(this.#o.budget);
+    const walk = new Walk(this, clock, windows, this.#o.whileRounds).run(stages);
     this.#clearFlags();
-    const walk = this.#walk(stages);
-    const advance = (answer: boolean) =>
-      gpu.faults.during(this.#o.name, () => {
-        const next = walk.next(answer);
-        this.#submit();
-        return next;
-      });
+    const advance = (answer: boolean) => gpu.faults.during(this.#o.name, () => walk.next(answer));
     const first = advance(true);
     if (first.done) {
       done();
@@ -84,17 +68,21 @@ export class Encoding {
   #clearFlags(): void {
     for (const [key, { buffer }] of this.#o.buffers) {
       if (!key.startsWith("flags")) continue;
-      this.#encoder ??= this.#executable.gpu.device.createCommandEncoder({ label: this.#o.name });
-      this.#encoder.clearBuffer(buffer);
+      this.#commands().clearBuffer(buffer);
     }
   }
 
+  /** Submits what is encoded, and waits for its answer. */
   async #ask({ buffer, word }: Question): Promise<boolean> {
     const { gpu } = this.#executable;
     const staging = gpu.staging.acquire(4);
-    const encoder = gpu.device.createCommandEncoder({ label: this.#o.name });
-    encoder.copyBufferToBuffer(this.#o.buffers.get(buffer)!.buffer, word * 4, staging, 0, 4);
-    gpu.submitNow([encoder.finish()], this.#o.name);
+    gpu.faults.during(this.#o.name, () => {
+      this.#pass?.end();
+      this.#pass = undefined;
+      const from = this.#o.buffers.get(buffer)!.buffer;
+      this.#commands().copyBufferToBuffer(from, word * 4, staging, 0, 4);
+      this.submit();
+    });
     await gpu.wait(() => staging.mapAsync(MapMode.READ, 0, 4));
     const on = new Uint32Array(staging.getMappedRange(0, 4))[0] !== 0;
     staging.unmap();
@@ -102,51 +90,22 @@ export class Encoding {
     return on;
   }
 
-  *#walk(stages: readonly Runnable[]): Generator<Question, void, boolean> {
-    if (!asks(stages)) {
-      this.#encode(stages);
-      return;
-    }
-    for (const stage of stages) {
-      if (stage.kind === "steps") this.#encode([stage]);
-      else if (stage.kind === "loop") {
-        for (let i = 0; i < stage.length; i++) {
-          this.#round(stage.level, i);
-          yield* this.#walk(stage.body);
-        }
-      } else {
-        let on = true;
-        for (let rounds = firstRounds; on; rounds = Math.min(2 * rounds, mostRoundsAtOnce)) {
-          for (let i = 0; i < rounds; i++) {
-            this.#round(stage.level, i & 1);
-            yield* this.#walk(stage.body);
-          }
-          on = yield stage.active;
-        }
-      }
-    }
+  msOf(step: ControlStep): number {
+    return this.#executable.msOf(step);
   }
 
-  #round(level: number, i: number): void {
-    this.#offsets[level] = i * this.#o.steps!.stride;
-    if (this.#pending >= this.#o.budget) this.#submit();
+  renew(level: number, from: number): void {
+    const steps = this.#o.steps[level]!;
+    const { gpu } = this.#executable;
+    gpu.queue.writeBuffer(steps.buffer, 0, stepWords(steps, from));
   }
 
-  #encode(stages: readonly Runnable[]): void {
-    for (const stage of stages) {
-      if (stage.kind === "steps") {
-        for (const step of stage.steps) this.#dispatch(step);
-      } else if (stage.kind === "loop") {
-        for (let i = 0; i < stage.length; i++) {
-          this.#round(stage.level, i);
-          this.#encode(stage.body);
-        }
-      }
-    }
+  round(level: number, entry: number): void {
+    this.#offsets[level] = entry * this.#o.steps[level]!.stride;
   }
 
-  #dispatch(step: ControlStep): void {
-    this.#pass ??= this.#begin();
+  dispatch(step: ControlStep): void {
+    this.#pass ??= this.#commands().beginComputePass({ label: this.#o.name });
     const pass = this.#pass;
     pass.setPipeline(step.pipeline!.pipeline);
     const group = this.#groupOf(step);
@@ -157,7 +116,6 @@ export class Encoding {
     }
     pass.dispatchWorkgroups(...step.shader.workgroups);
     counters.dispatches += 1;
-    this.#pending += 1;
   }
 
   /** Buffers stay the same for all rounds: one bind group each. */
@@ -165,7 +123,7 @@ export class Encoding {
     let group = this.#groups.get(step);
     if (group) return group;
     const bound = step.shader.bindings.map((b): GPUBufferBinding => {
-      if (b.step !== undefined) return { buffer: this.#o.steps!.buffer, size: 16 };
+      if (b.step !== undefined) return { buffer: this.#o.steps[b.step]!.buffer, size: 16 };
       if (b.buffer === undefined) {
         const size = Math.ceil(step.shader.words.length / 4) * 16;
         return { buffer: this.#o.uniform!, offset: step.words, size };
@@ -178,19 +136,17 @@ export class Encoding {
     return group;
   }
 
-  #begin(): GPUComputePassEncoder {
+  #commands(): GPUCommandEncoder {
     const { device } = this.#executable.gpu;
     this.#encoder ??= device.createCommandEncoder({ label: this.#o.name });
-    return this.#encoder.beginComputePass({ label: this.#o.name });
+    return this.#encoder;
   }
 
-  #submit(): void {
-    if (!this.#encoder) return;
+  submit(): void {
     this.#pass?.end();
-    this.#executable.gpu.submitNow([this.#encoder.finish()], this.#o.name);
+    this.#executable.gpu.submitNow([this.#commands().finish()], this.#o.name);
     this.#encoder = undefined;
     this.#pass = undefined;
-    this.#pending = 0;
     counters.submits += 1;
   }
 }

@@ -4,12 +4,16 @@ import type { Binding, Gpu, Pipeline } from "../../device/index.js";
 import type { ControlSchedule, Segment, Stage } from "../../schedule/index.js";
 import { type EmitOptions, emitDispatch, type Shader, wordOf } from "../../wgsl/index.js";
 import { storageBytes } from "../array.js";
+import { dispatchMs } from "./budget.js";
+import { windowOf } from "./steps.js";
 
 /** One dispatch, ready to be encoded. */
 export interface ControlStep {
   readonly shader: Shader;
   readonly segment: Segment;
   readonly label: string;
+  /** Its position among the segment's dispatches. */
+  readonly index: number;
   /** Byte offset of its words in the uniform buffer. */
   readonly words: number;
   pipeline: Pipeline | undefined;
@@ -46,7 +50,10 @@ export class ControlExecutable {
   readonly textMs: number;
   /** Milliseconds that pipelines took to compile, so far. */
   compileMs = 0;
+  /** Rounds that follow each other without a word from the host, by depth of loops; undefined for all. */
+  readonly windows: readonly (number | undefined)[];
   readonly #words: Uint32Array<ArrayBuffer>;
+  readonly #ms = new Map<ControlStep, number>();
   /** Words that are numbers of a run: position in the data, the program's scalar and its dtype. */
   readonly #scalars: { at: number; input: number; dtype: DType }[] = [];
   #uniform: GPUBuffer | undefined;
@@ -65,11 +72,12 @@ export class ControlExecutable {
     const prepare = (list: readonly Stage[]): Runnable[] =>
       list.map((stage): Runnable => {
         if (stage.kind !== "segment") return { ...stage, body: prepare(stage.body) };
-        const own = stage.schedule.dispatches.map((d): ControlStep => {
+        const own = stage.schedule.dispatches.map((d, index): ControlStep => {
           const shader = emitDispatch(stage.schedule, d, options, gpu.choices);
           const step = {
             shader,
             segment: stage,
+            index,
             label: `${schedule.name} (kernel ${steps.length})`,
             words,
             pipeline: undefined,
@@ -84,6 +92,7 @@ export class ControlExecutable {
       });
     this.stages = prepare(schedule.stages);
     this.steps = steps;
+    this.windows = schedule.rounds.map(windowOf);
     this.#words = new Uint32Array(words / 4);
     for (const step of steps) this.#fillWords(step);
     this.textMs = performance.now() - scheduled;
@@ -111,6 +120,16 @@ export class ControlExecutable {
       return { type: b.written ? "storage" : "read-only-storage" };
     });
     return { wgsl: shader.wgsl, layout, label, constants: shader.constants };
+  }
+
+  /** About how long a dispatch takes. */
+  msOf(step: ControlStep): number {
+    let ms = this.#ms.get(step);
+    if (ms === undefined) {
+      ms = dispatchMs(this.gpu, step.segment.schedule, step.index);
+      this.#ms.set(step, ms);
+    }
+    return ms;
   }
 
   pipelineOf(step: ControlStep): Pipeline {

@@ -4,7 +4,7 @@ import { type ControlSchedule, controlKey } from "../../schedule/index.js";
 import { wordOf } from "../../wgsl/index.js";
 import { arenaOf } from "../arena.js";
 import { ConcreteArray, Storage, storageBytes } from "../array.js";
-import { budgetOf } from "./budget.js";
+import { submitMs } from "./budget.js";
 import { Encoding, type Part } from "./encode.js";
 import type { ControlExecutable } from "./executable.js";
 import { stepsOf } from "./steps.js";
@@ -61,9 +61,9 @@ export function runControl(
   const scalar = (i: number): number => (i < count ? (inputs[i] as number) : lits[i - count]!);
   const encoding = new Encoding(executable, {
     buffers,
-    steps: schedule.depth > 0 ? stepsOf(gpu, schedule.rounds, name) : undefined,
+    steps: stepsOf(gpu, schedule.rounds, borrow),
     uniform: executable.writeWords(scalar),
-    budget: budgetOf(gpu),
+    budget: submitMs(),
     name,
   });
   gpu.order.run(() =>

@@ -58,11 +58,16 @@ export class ControlBuilder {
   readonly slots: Slots;
   /** Words for flags, by depth of nesting. */
   readonly flags: number[] = [];
-  depth = 0;
-  rounds = 0;
+  /** Rounds of the longest loop, by depth of loops. */
+  readonly rounds: number[] = [];
 
   constructor(slots: Slots) {
     this.slots = slots;
+  }
+
+  /** There is a loop of so many rounds at a depth. */
+  counts(level: number, rounds: number): void {
+    this.rounds[level] = Math.max(this.rounds[level] ?? 0, rounds);
   }
 
   /** Words for what guards things nested under `guards`. */
@@ -144,9 +149,14 @@ class Block {
   /** Places of values that cross segments: sources once their segment has run. */
   readonly #pending = new Map<Var, Location>();
 
+  /** Where it lies, or what it is a reshape of. */
+  #known(v: Var): Source | undefined {
+    return this.#source.get(v) ?? this.#source.get(this.#levels.root(v));
+  }
+
   #sourceOf(x: Atom): Source {
     if (x instanceof Lit) return { kind: "lit", lit: x };
-    const known = this.#source.get(x);
+    const known = this.#known(x);
     if (known) return known;
     const to = this.#pending.get(x);
     // Of nothing there is no memory: whoever reads it makes it.
@@ -165,7 +175,7 @@ class Block {
     const { slots } = this.#b;
     slots.tick();
     if (wanted.length === 0) return;
-    const draft = makeSegment(own, wanted, (v) => this.#source.get(v), this.#context.guards);
+    const draft = makeSegment(own, wanted, (v) => this.#known(v), this.#context.guards);
     for (const s of draft.sources) if (s.kind === "memory") slots.touch(s.at);
     for (const to of draft.outputs) slots.touch(to);
     this.#out.push(draft);
@@ -196,8 +206,7 @@ class Block {
   #loop(eqn: Eqn, control: Control & { kind: "loop" }, level: number): () => void {
     const { body, carry, xs, length, reverse } = control;
     const b = this.#b;
-    b.depth = Math.max(b.depth, this.#context.level + 1);
-    b.rounds = Math.max(b.rounds, length);
+    b.counts(this.#context.level, length);
     const carries = this.#carries(eqn.inputs.slice(0, carry), level);
     const ys = eqn.outputs.slice(carry).map((v) => this.#placeOf(v));
     return () => {
@@ -290,8 +299,7 @@ class Block {
     const { cond, body, carry } = control;
     const b = this.#b;
     const { guards } = this.#context;
-    b.depth = Math.max(b.depth, this.#context.level + 1);
-    b.rounds = Math.max(b.rounds, 2);
+    b.counts(this.#context.level, 2);
     const carries = this.#carries(eqn.inputs.slice(0, carry), level);
     const active = b.flag(guards, 8);
     const count = b.slots.make(8);

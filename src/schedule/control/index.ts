@@ -90,7 +90,6 @@ export function scheduleControl(
     hostScalars,
     frames,
     flags: builder.flags,
-    depth: builder.depth,
     rounds: builder.rounds,
     target,
   };

@@ -3,11 +3,15 @@
  * branch, level n + 1 needs those of level n. Between two levels the loops and branches of the first run.
  */
 import { sizeOf } from "../../core/aval.js";
-import { type Atom, type Eqn, type Graph, Lit, type Var } from "../../ir/graph.js";
+import { type Atom, type Eqn, type Graph, Lit, Var } from "../../ir/graph.js";
+import { Defs } from "../defs.js";
+import { sameElements } from "../same-elements.js";
 
 export interface Levels {
   /** The level at which a value is known. */
   of(x: Atom): number;
+  /** The input, or result of a loop or branch, that it is a mere reshape of: it lies where that does. */
+  root(v: Var): Var;
   /** Is it a result of a loop or a branch, which may be put anywhere? */
   takesPlace(v: Var): boolean;
   /** Straight equations to be computed at a level, by what they define. */
@@ -59,11 +63,26 @@ export function levelsOf(graph: Graph): Levels {
     last = Math.max(last, known);
   }
 
+  const defs = new Defs(graph, graph.inputs.length);
+  const roots = new Map<Var, Var>();
+  const root = (v: Var): Var => {
+    let found = roots.get(v);
+    if (!found) {
+      const from = sameElements(defs, v);
+      const eqn = from instanceof Var ? definition.get(from) : undefined;
+      // A number of the run has no place.
+      const placed = from instanceof Var && from.aval.shape.length > 0 && (!eqn || isControl(eqn));
+      found = placed ? from : v;
+      roots.set(v, found);
+    }
+    return found;
+  };
+
   const crossing = new Set<Var>();
   /** `x` is read at level `at`, in a straight part or (`after`) by what follows it. */
   const read = (x: Atom, at: number, after: boolean): void => {
     if (x instanceof Lit) return;
-    const eqn = definition.get(x);
+    const eqn = definition.get(root(x));
     if (!eqn || isControl(eqn)) return;
     if (of(x) === at && !after) return;
     if (!after && repeats(eqn)) {
@@ -84,6 +103,7 @@ export function levelsOf(graph: Graph): Levels {
   }
   return {
     of,
+    root,
     takesPlace: (v) => {
       const eqn = definition.get(v);
       return eqn !== undefined && isControl(eqn);

@@ -52,9 +52,7 @@ export interface ControlSchedule {
   readonly frames: readonly number[];
   /** Words that decide about branches and rounds, by depth of nesting. */
   readonly flags: readonly number[];
-  /** Loops within each other. */
-  readonly depth: number;
-  /** Rounds of the longest loop. */
-  readonly rounds: number;
+  /** Rounds of the longest loop, by depth of loops within each other. */
+  readonly rounds: readonly number[];
   readonly target: Target;
 }

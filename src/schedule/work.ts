@@ -1,0 +1,15 @@
+/** How much one dispatch computes and moves. */
+import { type GroupSummary, summarise } from "./group.js";
+import type { Schedule } from "./schedule.js";
+
+export function workOf({ defs, cuts, dispatches }: Schedule, index: number): GroupSummary {
+  const { groups, kernels } = dispatches[index]!;
+  const parts = groups.map((g, j) => summarise(g, defs, cuts, kernels[j]!.stores));
+  const sum = (f: (p: GroupSummary) => number) => parts.reduce((n, p) => n + f(p), 0);
+  return {
+    flops: sum((p) => p.flops),
+    bytesRead: sum((p) => p.bytesRead),
+    bytesWritten: sum((p) => p.bytesWritten),
+    fused: parts.flatMap((p) => p.fused),
+  };
+}
