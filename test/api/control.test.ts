@@ -1,4 +1,4 @@
-/** Loops and branches: values, errors and transforms. What they do on the device: control-device. */
+/** Loops and branches: values, errors and transforms. What they do on the device: control-running. */
 import {
   array,
   associativeScan,

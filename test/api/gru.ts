@@ -20,7 +20,8 @@ export const waveValues = (scale: number, ...shape: number[]): Float32Array<Arra
 export const wave = (scale: number, ...shape: number[]): Tensor =>
   array(waveValues(scale, ...shape), { shape });
 
-const [batch, width, units] = [4, 16, 64];
+const batch = 4;
+const width = 16;
 
 export interface GruParams {
   readonly wx: Tensor;
@@ -28,7 +29,7 @@ export interface GruParams {
   readonly b: Tensor;
 }
 
-export const gruParams = (): GruParams => ({
+export const gruParams = (units = 64): GruParams => ({
   wx: wave(0.1, width, 3 * units),
   wh: wave(0.1, units, 3 * units),
   b: zeros([3 * units]),
@@ -36,10 +37,11 @@ export const gruParams = (): GruParams => ({
 
 export const gruInputs = (length: number): Tensor => wave(1, length, batch, width);
 
-/** Bytes of one state. */
-export const stateBytes = 4 * batch * units;
+/** Bytes of one state of 64 units. */
+export const stateBytes = 4 * batch * 64;
 
 export function cell(p: GruParams, h: Tensor, x: Tensor): Tensor {
+  const [units] = p.wh.shape as [number];
   const gx = matmul(x, p.wx).add(p.b);
   const gh = matmul(h, p.wh);
   const part = (t: Tensor, i: number) => slice(t, [0, i * units], [batch, (i + 1) * units]);
@@ -49,11 +51,11 @@ export function cell(p: GruParams, h: Tensor, x: Tensor): Tensor {
   return n.sub(z.mul(n)).add(z.mul(h));
 }
 
-const start = () => zeros([batch, units]);
+const start = (p: GruParams) => zeros([batch, p.wh.shape[0]!]);
 const loss = (h: Tensor): Tensor => h.mul(h).mean();
 
 export const looped = (p: GruParams, xs: Tensor): Tensor =>
-  loss(scan((h, x) => [cell(p, h, x), null], start(), xs)[0]);
+  loss(scan((h, x) => [cell(p, h, x), null], start(p), xs)[0]);
 
 /** √length chunks of √length steps, each kept as its first state and computed again when it is needed. */
 export function chunked(p: GruParams, xs: Tensor): Tensor {
@@ -63,11 +65,11 @@ export function chunked(p: GruParams, xs: Tensor): Tensor {
     (p: GruParams, h: Tensor, xs: Tensor) => scan((h, x) => [step(p, h, x), null], h, xs)[0],
   );
   const chunks = reshape(xs, [side, side, batch, width]);
-  return loss(scan((h, x) => [chunk(p, h, x), null], start(), chunks)[0]);
+  return loss(scan((h, x) => [chunk(p, h, x), null], start(p), chunks)[0]);
 }
 
 export function unrolled(p: GruParams, xs: Tensor): Tensor {
-  let h = start();
+  let h = start(p);
   for (let i = 0; i < xs.shape[0]!; i++) {
     h = cell(p, h, reshape(slice(xs, [i, 0, 0], [i + 1, batch, width]), [batch, width]));
   }
