@@ -3,6 +3,7 @@ import { showAval } from "../core/aval.js";
 import { isFloat } from "../core/dtype.js";
 import { DawngradError, DtypeError } from "../core/errors.js";
 import { type Atom, type Eqn, type Graph, Lit, type Var } from "../ir/graph.js";
+import { subGraphs } from "../ir/subgraphs.js";
 import { dce } from "../optimise/dce.js";
 import { applyGraph } from "../trace/trace.js";
 import { type LinearizedGraph, linearizeGraph, transposeGraph } from "../transform/index.js";
@@ -25,15 +26,44 @@ function dependents(graph: Graph, inputs: readonly Var[]): (x: Atom) => boolean 
   return depends;
 }
 
+/** Which inputs of a loop's or branch's part depend on what is `given` of its equation's inputs. */
+function reached(eqn: Eqn, part: Graph, given: (x: Atom) => boolean): Var[] {
+  const control = eqn.prim.control!(eqn.params);
+  const carry = control.kind === "branch" ? 0 : control.carry;
+  // The last inputs of both are the same.
+  const ahead = eqn.inputs.length - part.inputs.length;
+  const found = new Set(part.inputs.filter((_, i) => given(eqn.inputs[ahead + i]!)));
+  for (let before = -1; before < found.size; ) {
+    before = found.size;
+    const depends = dependents(part, [...found]);
+    part.outputs.slice(0, carry).forEach((x, i) => {
+      if (depends(x)) found.add(part.inputs[i]!);
+    });
+  }
+  return [...found];
+}
+
+/** An equation whose derivative is zero, of a value that is not: floor, sign, stopGradient. */
+function flatIn(graph: Graph, inputs: readonly Var[]): Eqn | undefined {
+  const depends = dependents(graph, inputs);
+  for (const eqn of graph.eqns) {
+    if (!eqn.inputs.some(depends)) continue;
+    const { prim, outputs } = eqn;
+    const parts = prim.control ? subGraphs(eqn.params) : [];
+    for (const part of parts) {
+      const inner = flatIn(part, reached(eqn, part, depends));
+      if (inner) return inner;
+    }
+    const smooth = prim.jvp || prim.jvpJoint;
+    if (!smooth && outputs.some((v) => isFloat(v.aval.dtype))) return eqn;
+  }
+  return undefined;
+}
+
 /** The first equation in which the function is seen not to be linear. */
 function obstacle(call: TracedCall, parts: LinearizedGraph): Eqn | undefined {
   const graph = dce(call.graph);
-  const depends = dependents(graph, graph.inputs.slice(0, call.leaves.length));
-  // A derivative that is zero, of a value that is not: floor, sign, stopGradient.
-  const flat = graph.eqns.find(
-    ({ prim, inputs, outputs }) =>
-      !prim.jvp && inputs.some(depends) && outputs.some((v) => isFloat(v.aval.dtype)),
-  );
+  const flat = flatIn(graph, graph.inputs.slice(0, call.leaves.length));
   if (flat) return flat;
   // A derivative that is not the same everywhere.
   const { forward, linear, residuals } = parts;

@@ -61,11 +61,12 @@ export function checkGraphGrads(
     const numeric = centralDifference(g, xs, mask, v, step);
     const tangents = forward ? interpret(forward, [...xs, ...v]).slice(n) : numeric;
     if (forward) compare(`${what}jvp`, tangents, numeric, tolerance);
-    const backward = fullVjp(g, mask);
     const u = g.outputAvals
       .filter((a) => isFloat(a.dtype))
       .map((a) => direction(ndarray(a.shape, a.dtype, 0), random));
-    if (modes.includes("rev")) {
+    // whileLoop has forward mode only.
+    const backward = modes.includes("rev") ? fullVjp(g, mask) : undefined;
+    if (backward) {
       const cotangents = interpret(backward, [...xs, ...u]);
       const ahead = inner(u, tangents);
       const back = inner(cotangents, v);
@@ -81,7 +82,7 @@ export function checkGraphGrads(
       if (forward) {
         go(tangentsOnly(forward, n), [...xs, ...v], left - 1, `${what}jvp of `);
       }
-      if (modes.includes("rev")) go(backward, [...xs, ...u], left - 1, `${what}vjp of `);
+      if (backward) go(backward, [...xs, ...u], left - 1, `${what}vjp of `);
     }
   };
   go(graph, inputs, order, "");

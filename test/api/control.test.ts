@@ -19,7 +19,6 @@ import {
   whileLoop,
   zeros,
 } from "dawngrad";
-import { checkGrads, hostArray, reference } from "dawngrad/testing";
 import { beforeAll, describe, expect, it } from "vitest";
 
 beforeAll(async () => {
@@ -313,111 +312,5 @@ describe("map and associativeScan", () => {
       }).toArray();
       expect(back).toEqual(ms.map((_, k) => ms.slice(k + 1).reduce(product, ms[k]!)));
     }
-  });
-});
-
-describe("derivatives, to second order in both modes", () => {
-  const w = hostArray([
-    [0.3, -0.2],
-    [0.5, 0.1],
-  ]);
-  const x = hostArray([0.4, -0.7]);
-  const xs = hostArray([
-    [0.4, -0.7],
-    [0.1, 0.6],
-    [-0.3, 0.2],
-  ]);
-  const rnn = (w: Tensor, x: Tensor, xs: Tensor) =>
-    scan(
-      (h, x) => {
-        const next = matmul(h, w).add(x).tanh();
-        return [next, next.mul(h)];
-      },
-      x,
-      xs,
-    );
-  const cases: Record<string, () => Promise<void>> = {
-    scan: () => checkGrads(rnn, [w, x, xs], { order: 2 }),
-    "scan in scan": () =>
-      checkGrads(
-        (w: Tensor, x: Tensor, xs: Tensor) =>
-          scan(
-            (c, x) => [scan((d, y) => [d.mul(w).sum(0).add(y), null], c, xs)[0].add(x), c],
-            x,
-            xs,
-          ),
-        [w, x, xs],
-        { order: 2 },
-      ),
-    foriLoop: () =>
-      checkGrads(
-        (w: Tensor, x: Tensor) => foriLoop(0, 3, (i, h) => matmul(h, w).add(i).sin(), x),
-        [w, x],
-        {
-          order: 2,
-        },
-      ),
-    cond: () =>
-      checkGrads(
-        (w: Tensor, x: Tensor) =>
-          cond(
-            x.sum().less(0),
-            (y) => matmul(y, w).sin(),
-            (y) => y,
-            x,
-          ),
-        [w, x],
-        { order: 2 },
-      ),
-    switch: () =>
-      checkGrads(
-        (w: Tensor, x: Tensor) =>
-          switchCase(1, [(y) => y, (y) => matmul(y, w).exp(), (y) => y.mul(y)], x.mul(x)),
-        [w, x],
-        { order: 2 },
-      ),
-    "cond in scan": () =>
-      checkGrads(
-        (w: Tensor, x: Tensor, xs: Tensor) =>
-          scan(
-            (h, x) => {
-              const next = cond(
-                x.sum().less(0),
-                (y) => matmul(y, w).sin(),
-                (y) => y.mul(y),
-                h.add(x),
-              );
-              return [next, next];
-            },
-            x,
-            xs,
-          ),
-        [w, x, xs],
-        { order: 2 },
-      ),
-    map: () => checkGrads((xs: Tensor) => map((x) => x.mul(x).sin(), xs), [xs], { order: 2 }),
-    associativeScan: () =>
-      checkGrads((xs: Tensor) => associativeScan((a, b) => a.mul(b), xs), [xs], { order: 2 }),
-  };
-  it.each(Object.keys(cases))("%s", (name) => cases[name]!());
-
-  it("the reference runs loops too", async () => {
-    const [h] = await reference(rnn)(w, x, xs);
-    const [onDevice] = rnn(
-      array([
-        [0.3, -0.2],
-        [0.5, 0.1],
-      ]),
-      array([0.4, -0.7]),
-      array([
-        [0.4, -0.7],
-        [0.1, 0.6],
-        [-0.3, 0.2],
-      ]),
-    );
-    const got = await onDevice.data();
-    h.data.forEach((v: number, i: number) => {
-      expect(Math.abs(got[i]! - v)).toBeLessThan(1e-6);
-    });
   });
 });

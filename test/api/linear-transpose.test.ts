@@ -1,15 +1,18 @@
 /** linearTranspose and jet: closed forms, and what is not linear. */
 import {
   array,
+  cond,
   conv,
   cumsum,
   DtypeError,
+  foriLoop,
   grad,
   jet,
   jit,
   linearTranspose,
   matmul,
   ShapeError,
+  scan,
   sin,
   sum,
   type Tensor,
@@ -82,7 +85,58 @@ describe("linearTranspose", () => {
     ]);
   });
 
+  test("<f(x), u> = <x, fT(u)> through loops and branches", async () => {
+    const check = (w: Tensor, x: Tensor, u: Tensor) => {
+      const f = (xs: Tensor) =>
+        scan(
+          (c, y) => {
+            const next = cond(
+              w.sum().greater(0),
+              (v) => matmul(v, w),
+              (v) => v.neg(),
+              c.add(y),
+            );
+            return [next, next.mul(2)];
+          },
+          zeros([2]),
+          xs,
+        )[1];
+      return [
+        f(x).mul(u).sum(),
+        linearTranspose(
+          f,
+          zeros([3, 2]),
+        )(u)[0]
+          .mul(x)
+          .sum(),
+      ];
+    };
+    const rows = (k: number, n: number) =>
+      host(Array.from({ length: n }, (_, i) => [Math.sin(k + i), Math.cos(k * i)]));
+    const [a, b] = await reference(check)(rows(1, 2), rows(2, 3), rows(3, 3));
+    expect(b!.item()).toBeCloseTo(a!.item() as number, 12);
+  });
+
   test.each([
+    [
+      "mul within a loop",
+      (x: Tensor) => scan((c, y) => [c.mul(y), null], x.at(0), x.reshape([2]))[0],
+    ],
+    [
+      "floor in a later round only",
+      (x: Tensor) =>
+        foriLoop(0, 2, (_, [a, b]) => [b.floor(), a] as const, [x, x.mul(0)] as const)[0],
+    ],
+    [
+      "floor in a branch",
+      (x: Tensor) =>
+        cond(
+          true,
+          (y) => y.floor(),
+          (y) => y,
+          x,
+        ),
+    ],
     ["mul", (x: Tensor) => x.mul(x)],
     ["sin", (x: Tensor) => sin(x)],
     ["floor", (x: Tensor) => x.floor().add(x)],
