@@ -14,7 +14,7 @@ import type { Target } from "./target.js";
 /** Results that one tile computes, about. */
 const tileResults = (target: Target): number => (target.software ? 1024 : 4096);
 /** Tiles that keep an adapter busy; for CPU drivers few, as a second stage costs them a dispatch. */
-const wantedTiles = (target: Target): number => (target.software ? 8 : 64);
+const wantedTiles = (target: Target): number => (target.software ? 32 : 64);
 /** Fewer terms a chunk are not worth a second stage; more in one go are less accurate than they could be. */
 const shortest = 256;
 const longest = 16384;

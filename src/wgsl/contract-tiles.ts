@@ -20,7 +20,7 @@ export type ContractVariant = "subgroup" | "register" | "workgroup";
 export interface ContractTile {
   readonly variant: ContractVariant;
   /** The shader, without "matmul-". */
-  readonly template: "subgroup" | "subgroup-columns" | "register" | "workgroup";
+  readonly template: "subgroup" | "subgroup-columns" | "subgroup-rows" | "register" | "workgroup";
   readonly rows: number;
   readonly columns: number;
   readonly constants: Readonly<Record<string, number>>;
@@ -96,6 +96,14 @@ const columnsTile = (sg: number, lanes: number): ContractTile => ({
   constants: { LANES: lanes, TEAMS: sg / lanes },
 });
 
+const rowsTile = (sg: number, rows: number, fours: number): ContractTile => ({
+  variant: "subgroup",
+  template: "subgroup-rows",
+  rows: rows * sg,
+  columns: 4 * fours,
+  constants: { ROWS: rows, FOURS: fours },
+});
+
 const registerTile = (rows: number, lanes: number): ContractTile => ({
   variant: "register",
   template: "register",
@@ -115,18 +123,18 @@ const workgroupTile: ContractTile = {
 /** Subgroups whose size is known and that the templates can be written for. */
 const hasSubgroups = (target: Target): boolean => [4, 8, 16, 32, 64].includes(target.subgroupSize);
 
-/** Rows of a tile, the best first: as many as registers hold (of 4 lanes there are half as many), and there are. */
-function rowsFor(
-  sg: number,
-  m: number,
-  left: OperandLoads,
-  right: OperandLoads,
-): readonly number[] {
-  if (m <= 8 || sg <= 4) return [8, 16];
-  if (m <= 16) return [16, 8];
-  // Guarded rows take registers of their own; a B that lies along the depth is worth many rows.
-  const few = left.isGuarded && right.vectors() !== "depth";
-  return few ? [16, 32, 8] : [32, 16, 8];
+/** Rows of a team's part of a tile, the best first: as many as registers hold (of 4 lanes half as many), and there are. */
+function rowsFor(sg: number, m: number, teams: number): readonly number[] {
+  if (m <= 8 * teams || sg <= 4) return [8, 16];
+  if (m <= 16 * teams) return [16, 8];
+  return teams === 1 ? [32, 16, 8] : [16, 32, 8];
+}
+
+/** Fours of columns and rows of a lane's part, where lanes stand above each other: 16 vectors, if there are rows. */
+function rowsTileFor(sg: number, m: number, n: number): ContractTile | undefined {
+  const fours = Math.ceil(n / 4);
+  if (fours > 4) return undefined;
+  return rowsTile(sg, Math.min(Math.floor(16 / fours), 8, Math.ceil(m / sg)), fours);
 }
 
 /** Every tile that can compute a kernel, of one variant or all; the heuristic's choice is the first. */
@@ -141,18 +149,19 @@ export function tilesFor(
   const tiles: ContractTile[] = [];
   if (hasSubgroups(target)) {
     const depth = depthOfKernel(k, c);
-    const loads = (side: 0 | 1) => new OperandLoads(k, c, new ModuleBuilder(), side, depth, 4);
-    const [left, right] = [loads(0), loads(1)];
+    const left = new OperandLoads(k, c, new ModuleBuilder(), 0, depth, 4);
     // As many lanes side by side as there are columns for; more than 8 would make tiles too tall.
     const widest = Math.min(8, sg);
     let lanes = widest;
     while (lanes > 2 && n <= lanes * 2) lanes /= 2;
+    const tall = rowsTileFor(sg, k.sizes.m, n);
+    if (tall) tiles.push(tall);
     const all = [lanes, ...[widest, widest / 2].filter((x) => x !== lanes && x >= 2)];
     for (const l of all) {
       if (left.vectors(["across"]) !== null && left.vectors(["depth"]) === null) {
         tiles.push(columnsTile(sg, l));
       }
-      for (const r of rowsFor(sg, k.sizes.m, left, right)) tiles.push(subgroupTile(sg, r, l));
+      for (const r of rowsFor(sg, k.sizes.m, sg / l)) tiles.push(subgroupTile(sg, r, l));
     }
   }
   tiles.push(registerTile(8, 8), registerTile(4, 8), workgroupTile);

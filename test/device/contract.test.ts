@@ -6,7 +6,7 @@ import type { Graph } from "../../src/ir/graph.js";
 import { addLane } from "../../src/prims/broadcast.js";
 import * as P from "../../src/prims/index.js";
 import { compile } from "../../src/runtime/index.js";
-import type { ContractVariant } from "../../src/wgsl/index.js";
+import { type ContractVariant, tilesOf } from "../../src/wgsl/index.js";
 import { shaders } from "../../src/wgsl/shaders.generated.js";
 import { constant, graphOf } from "../schedule/helpers.js";
 import { below, expectSame } from "./compile-harness.js";
@@ -61,6 +61,8 @@ describe.each(["subgroup", "register", "workgroup"] as ContractVariant[])(
     const slow = variant === "workgroup";
     const supported = () =>
       variant !== "subgroup" || [4, 8, 16].includes(currentGpu("test").subgroupSize);
+    const templates = new Set<string>();
+    let checks = 0;
     const check = async (c: Case) => {
       const g = product(c);
       const program = compile(g, {
@@ -74,6 +76,13 @@ describe.each(["subgroup", "register", "workgroup"] as ContractVariant[])(
       // Thin ones are sums of products: nothing of the template to test.
       if (!kinds.includes("contract")) return false;
       await expectSame(g, 1e-5, { emit: { contractVariant: variant } });
+      // Beside the rule's choice, one tile after the other of those that are only measured.
+      const { tiles } = tilesOf(schedule, schedule.dispatches[0]!)!;
+      const mine = tiles.filter((t) => t.startsWith("subgroup"));
+      if (variant !== "subgroup") return true;
+      const tile = mine[checks++ % mine.length]!;
+      for (const t of [mine[0]!, tile]) templates.add(t.split(" ")[0]!);
+      if (tile !== mine[0]) await expectSame(g, 1e-5, { emit: { contractVariant: variant, tile } });
       return true;
     };
 
@@ -93,6 +102,7 @@ describe.each(["subgroup", "register", "workgroup"] as ContractVariant[])(
         [16, 32, 16],
         [33, 35, 37],
         [70, 64, 66],
+        ...(variant === "subgroup" ? ([[70, 13, 38]] as const) : []),
       ] as const) {
         for (const transposed of [
           [false, false],
@@ -121,6 +131,8 @@ describe.each(["subgroup", "register", "workgroup"] as ContractVariant[])(
           mapped: [true, below(2) === 1],
         });
       }
+      if (variant !== "subgroup") return;
+      expect([...templates].sort()).toEqual(["subgroup", "subgroup-columns", "subgroup-rows"]);
     });
   },
 );
