@@ -71,7 +71,7 @@ const panel = (field: "loss" | "accuracy", title: string, format: string) => ({
       type: "nominal" as const,
       title: null,
       sort: ["test", "training"],
-      legend: { symbolType: "stroke" as const },
+      legend: { symbolType: "stroke" as const, symbolStrokeColor: "#444" },
     },
   },
 });
