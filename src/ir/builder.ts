@@ -23,7 +23,8 @@ export class Builder {
   readonly simplifies: boolean;
   /** False once the builder's function has returned: tracers that outlive it have leaked. */
   open = true;
-  readonly #memo = new Map<string, readonly Atom[]>();
+  /** By primitive, parameters and inputs: texts of parameters are long, and hashed once this way. */
+  readonly #memo = new Map<string, Map<string, Map<string, readonly Atom[]>>>();
   readonly #ids = new Map<Var, number>();
   readonly #definitions = new Map<Var, Eqn>();
 
@@ -66,8 +67,10 @@ export class Builder {
     );
     const simpler = this.simplifies ? prim.simplify?.(inputs, params) : null;
     if (simpler) return simpler;
-    const key = `${prim.name} ${inputs.map((x) => this.#keyOf(x, prim)).join(",")} ${paramsKey(params)}`;
-    const have = this.#memo.get(key);
+    let key = "";
+    for (const x of inputs) key += `${this.#keyOf(x, prim)},`;
+    const memo = this.#memoOf(prim.name, paramsKey(params));
+    const have = memo.get(key);
     if (have) return have;
     const outputs = outAvals.map((a) => new Var(a));
     const origin = originNow();
@@ -77,8 +80,22 @@ export class Builder {
       this.#definitions.set(v, eqn);
     }
     this.eqns.push(eqn);
-    if (!hasEffects(eqn)) this.#memo.set(key, outputs);
+    if (!hasEffects(eqn)) memo.set(key, outputs);
     return outputs;
+  }
+
+  #memoOf(name: string, params: string): Map<string, readonly Atom[]> {
+    let byParams = this.#memo.get(name);
+    if (!byParams) {
+      byParams = new Map();
+      this.#memo.set(name, byParams);
+    }
+    let memo = byParams.get(params);
+    if (!memo) {
+      memo = new Map();
+      byParams.set(params, memo);
+    }
+    return memo;
   }
 
   build(outputs: readonly Atom[]): Graph {

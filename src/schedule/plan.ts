@@ -4,6 +4,7 @@
  */
 import type { Var } from "../ir/graph.js";
 import type { Defs } from "./defs.js";
+import { type Life, place } from "./first-fit.js";
 import type { Group } from "./fuse.js";
 import type { Homes, StateBlock } from "./homes.js";
 import { bytesOf, pointOf } from "./kernel.js";
@@ -69,57 +70,6 @@ export const bufferKey = {
 
 const alignment = 64;
 const roundUp = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
-
-/** A variable's bytes, and the steps between which they are its own. */
-export interface Life {
-  readonly variable: Var;
-  readonly first: number;
-  readonly last: number;
-  readonly bytes: number;
-}
-
-interface Placed extends Life {
-  readonly offset: number;
-}
-
-/** Where something at `offset` goes in a list that is sorted by offsets. */
-function after(list: readonly Placed[], offset: number): number {
-  let [lo, hi] = [0, list.length];
-  while (lo < hi) {
-    const mid = (lo + hi) >> 1;
-    if (list[mid]!.offset <= offset) lo = mid + 1;
-    else hi = mid;
-  }
-  return lo;
-}
-
-/** First fit: the lowest offset at which nothing else lives at the same time. */
-export function place(
-  lives: readonly Life[],
-  most: number,
-): { placed: Map<Var, [number, number]>; sizes: number[] } {
-  // Those of a chunk by their offsets.
-  const chunks: Placed[][] = [];
-  const sizes: number[] = [];
-  const placed = new Map<Var, [number, number]>();
-  for (const life of [...lives].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
-    for (let chunk = 0; !placed.has(life.variable); chunk++) {
-      const others = chunks[chunk] ?? [];
-      chunks[chunk] = others;
-      let offset = 0;
-      for (const o of others) {
-        if (o.first > life.last || life.first > o.last) continue;
-        if (offset + life.bytes <= o.offset) break;
-        offset = Math.max(offset, o.offset + o.bytes);
-      }
-      if (offset + life.bytes > most && others.length > 0) continue;
-      others.splice(after(others, offset), 0, { ...life, offset });
-      sizes[chunk] = Math.max(sizes[chunk] ?? 0, offset + life.bytes);
-      placed.set(life.variable, [chunk, offset]);
-    }
-  }
-  return { placed, sizes };
-}
 
 /** Is every read of `input` by the group at the very point that it is computing? */
 function readsOnlyOwnPoint(g: Group, input: Var): boolean {

@@ -2,8 +2,8 @@
 import { type Aval, sizeOf } from "../../core/aval.js";
 import { Var } from "../../ir/graph.js";
 import { type Idx, idxAdd } from "../../ir/index-expr.js";
+import { place } from "../first-fit.js";
 import type { Place } from "../place.js";
-import { place } from "../plan.js";
 import { controlKey } from "./stages.js";
 
 /** A piece of memory whose offset is decided once all lifetimes are known. */

@@ -1,0 +1,71 @@
+/** Offsets in memory for arrays that live between steps: two share a place if they never live at once. */
+import type { Var } from "../ir/graph.js";
+
+/** A variable's bytes, and the steps between which they are its own. */
+export interface Life {
+  readonly variable: Var;
+  readonly first: number;
+  readonly last: number;
+  readonly bytes: number;
+}
+
+/** What lies in a chunk, by offsets. Numbers side by side: programs have thousands of arrays. */
+class Chunk {
+  readonly #first: number[] = [];
+  readonly #last: number[] = [];
+  readonly #offset: number[] = [];
+  readonly #end: number[] = [];
+  bytes = 0;
+
+  get empty(): boolean {
+    return this.#end.length === 0;
+  }
+
+  /** The lowest offset at which nothing else lives at the same time. */
+  fit({ first, last, bytes }: Life): number {
+    let offset = 0;
+    for (let i = 0; i < this.#end.length; i++) {
+      if (this.#first[i]! > last || first > this.#last[i]!) continue;
+      if (offset + bytes <= this.#offset[i]!) break;
+      if (offset < this.#end[i]!) offset = this.#end[i]!;
+    }
+    return offset;
+  }
+
+  put({ first, last, bytes }: Life, offset: number): void {
+    let [lo, hi] = [0, this.#offset.length];
+    while (lo < hi) {
+      const mid = (lo + hi) >> 1;
+      if (this.#offset[mid]! <= offset) lo = mid + 1;
+      else hi = mid;
+    }
+    this.#first.splice(lo, 0, first);
+    this.#last.splice(lo, 0, last);
+    this.#offset.splice(lo, 0, offset);
+    this.#end.splice(lo, 0, offset + bytes);
+    this.bytes = Math.max(this.bytes, offset + bytes);
+  }
+}
+
+/** First fit, the largest first, in as many chunks as it takes. */
+export function place(
+  lives: readonly Life[],
+  most: number,
+): { placed: Map<Var, [number, number]>; sizes: number[] } {
+  const chunks: Chunk[] = [];
+  const placed = new Map<Var, [number, number]>();
+  for (const life of [...lives].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
+    for (let at = 0; !placed.has(life.variable); at++) {
+      let chunk = chunks[at];
+      if (!chunk) {
+        chunk = new Chunk();
+        chunks[at] = chunk;
+      }
+      const offset = chunk.fit(life);
+      if (offset + life.bytes > most && !chunk.empty) continue;
+      chunk.put(life, offset);
+      placed.set(life.variable, [at, offset]);
+    }
+  }
+  return { placed, sizes: chunks.map((c) => c.bytes) };
+}
