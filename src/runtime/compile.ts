@@ -18,6 +18,8 @@ import type { Program } from "./program.js";
 export interface CompileOptions extends ScheduleOptions {
   /** Fix choices that the compiler otherwise makes (for tests). */
   readonly emit?: EmitOptions;
+  /** Compile for an adapter other than this in some respect (for tests: what hardware would run). */
+  readonly target?: Partial<Target>;
   /** Milliseconds that tracing took, for `explain`. */
   readonly traceMs?: number;
 }
@@ -51,7 +53,7 @@ export function compile(graph: Graph, options: CompileOptions): Program {
     caches.set(gpu, cache);
   }
   const { name, donated, hostScalars, emit, branchLimit, traceMs = 0 } = options;
-  const fixed = JSON.stringify({ ...emit, branchLimit });
+  const fixed = JSON.stringify({ ...emit, branchLimit, ...options.target });
   const key = [graphKey(graph), mask(donated), mask(hostScalars), fixed].join("\n--\n");
   let executable = cache.get(key);
   if (executable) cache.delete(key);
@@ -67,7 +69,7 @@ function makeExecutable(
   graph: Graph,
   options: CompileOptions,
 ): Executable | ControlExecutable {
-  const target = targetOf(gpu);
+  const target = { ...targetOf(gpu), ...options.target };
   const emit = options.emit ?? {};
   if (!hasControl(graph)) return new Executable(gpu, () => schedule(graph, options, target), emit);
   return new ControlExecutable(

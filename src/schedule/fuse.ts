@@ -12,8 +12,16 @@ import type { Defs } from "./defs.js";
 import { Dependence, varsOf } from "./dependence.js";
 import { Heap } from "./heap.js";
 import type { Homes } from "./homes.js";
-import { type Kernel, loopVar, operandAt, pointOf, reduction, sizesOf } from "./kernel.js";
-import type { Target } from "./target.js";
+import {
+  isInnermost,
+  type Kernel,
+  loopVar,
+  operandAt,
+  pointOf,
+  reduction,
+  sizesOf,
+} from "./kernel.js";
+import { type Target, workgroupSize } from "./target.js";
 
 /** A kernel in the making. */
 export interface Group {
@@ -52,8 +60,8 @@ interface Facts {
 const shortLoop = 64;
 /** Reductions in one kernel: the sums of many arrays do better side by side than in one thread. */
 const maxReductions = 8;
-/** Points that are enough threads for longer inner loops. */
-const manyPoints = 1024;
+/** Threads that are enough for longer inner loops. */
+const manyThreads = (target: Target): number => (target.software ? 256 : 4096);
 
 /** The groups in an order in which each comes after those that it reads. */
 function producersFirst(groupOf: ReadonlyMap<Var, Group>): Group[] {
@@ -178,7 +186,8 @@ export class Fusion {
     const loops = new Map<number, Eqn[]>();
     for (const eqn of reductions) {
       const { extent } = reduction(eqn);
-      if (extent <= 1 || (extent > shortLoop && g.size < manyPoints)) continue;
+      const threads = g.size * (this.#hasTeams(eqn) ? workgroupSize : 1);
+      if (extent <= 1 || (extent > shortLoop && threads < manyThreads(this.#target))) continue;
       loops.set(extent, [...(loops.get(extent) ?? []), eqn]);
     }
     const facts = { reductions: reductions.length, loops };
@@ -215,6 +224,11 @@ export class Fusion {
       flops: from.flops + to.flops,
       loads: from.loads + to.loads,
     };
+  }
+
+  /** Do the threads of a workgroup share each of its points? */
+  #hasTeams(eqn: Eqn): boolean {
+    return !this.#target.software && isInnermost(reduction(eqn).axes, eqn.inputs[0]!.aval.shape);
   }
 
   /** A consumer over the elements that a reduction reduces becomes a last loop of its kernel. */

@@ -1,5 +1,5 @@
 /** Kernels: what one dispatch segment computes. */
-import { sizeOf } from "../core/aval.js";
+import { type Shape, sizeOf } from "../core/aval.js";
 import type { Eqn, Var } from "../ir/graph.js";
 import { type Idx, idxUnflatten, idxVar } from "../ir/index-expr.js";
 import {
@@ -54,6 +54,10 @@ export function reduction(eqn: Eqn): { readonly axes: readonly number[]; readonl
   const axes = [...(eqn.params as { readonly axes: readonly number[] }).axes].sort((a, b) => a - b);
   return { axes, extent: sizeOf(axes.map((axis) => shape[axis]!)) };
 }
+
+/** Are the reduced axes the last ones, so that terms are neighbours in memory? */
+export const isInnermost = (axes: readonly number[], shape: Shape): boolean =>
+  axes.every((axis, i) => axis === shape.length - axes.length + i);
 
 /** The loop variable of a reduction; loops of equal extent share a name. */
 export const loopVar = (extent: number): Idx => idxVar(`r${extent}`, extent);

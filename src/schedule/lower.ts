@@ -20,10 +20,10 @@ import { hasEffects } from "../ir/subgraphs.js";
 import { broadcastInDim, mul, pad, reduceSum, reshape, transpose } from "../prims/index.js";
 import { type ContractParams, contractionDims, fitsTemplate, matrixSizes } from "./contraction.js";
 import { Defs } from "./defs.js";
-import { pointOf } from "./kernel.js";
+import { isInnermost, pointOf } from "./kernel.js";
 import { sameElements } from "./same-elements.js";
 import { splitProduct } from "./split-product.js";
-import { type Target, wantedResults } from "./target.js";
+import { type Target, wantedResults, workgroupSize } from "./target.js";
 import { viewOf } from "./walk.js";
 
 /** New outputs for an equation, built in the innermost builder; undefined keeps the equation. */
@@ -229,14 +229,22 @@ const longest = 4096;
 /** Fewer terms than this are not worth a second stage. */
 const shortest = 256;
 
-/** How to split `n` terms into chunks; null leaves them to one thread per output. */
-export function chunkOf(n: number, outputs: number, target: Target): number | null {
-  const threads = wantedResults(target);
-  if (n <= shortest || (n <= longest && outputs * 4 >= threads)) return null;
-  const parts = Math.max(1, Math.ceil(threads / Math.max(1, outputs)));
-  const wanted = Math.min(longest, Math.max(64, Math.ceil(n / parts)));
+/**
+ * How to split `n` terms into chunks; null leaves them to one thread per output, or to one team where they
+ * are neighbours in memory and the adapter is hardware, which has teams (`Lanes` in wgsl/loop.ts).
+ */
+export function chunkOf(n: number, outputs: number, along: boolean, target: Target): number | null {
+  const threads = along && !target.software ? workgroupSize : 1;
+  const results = wantedResults(target) / threads;
+  const most = longest * threads;
+  if (n <= Math.max(shortest, 64 * threads) || (n <= most && outputs * 4 >= results)) return null;
+  const parts = Math.max(1, Math.ceil(results / Math.max(1, outputs)));
+  return nearDivisor(n, Math.min(most, Math.max(64 * threads, Math.ceil(n / parts))));
+}
+
+/** A multiple of four near `wanted`: one that divides `n` if it can be, which needs no guard at the end. */
+function nearDivisor(n: number, wanted: number): number {
   const most = wanted - (wanted % 4);
-  // An exact division needs no guard at the end.
   for (let c = most; c >= Math.max(64, most / 4); c -= 4) if (n % c === 0) return c;
   return most;
 }
@@ -255,7 +263,7 @@ const splitReductions =
     if (n === 0) {
       return [broadcastInDim(lit(prim.reduce!.identity(dtype), dtype), out.shape, [])];
     }
-    const chunk = chunkOf(n, sizeOf(out.shape), target);
+    const chunk = chunkOf(n, sizeOf(out.shape), isInnermost(axes, shape), target);
     if (chunk === null || sizeOf(out.shape) === 0) return undefined;
     // The reduced axes as one, in place where they are neighbours.
     const adjacent = axes.every((axis, i) => axis === axes[0]! + i);

@@ -18,6 +18,9 @@ export const minimalTarget: Target = {
   maxWorkgroups: 65535,
 };
 
+/** Threads of a workgroup of a loop kernel. */
+export const workgroupSize = 64;
+
 /**
  * Results at once that keep the adapter busy: reductions to fewer are split. A workgroup computes up to 256
  * (64 threads, four each), and CPU drivers give each of their threads whole workgroups.

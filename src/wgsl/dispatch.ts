@@ -6,6 +6,7 @@ import type { ContractKernel, LoopKernel } from "../schedule/kernel.js";
 import type { Guard } from "../schedule/place.js";
 import { bufferOf } from "../schedule/plan.js";
 import type { Dispatch, Schedule } from "../schedule/schedule.js";
+import { workgroupSize } from "../schedule/target.js";
 import { emitContract } from "./contract.js";
 import {
   type ContractTile,
@@ -23,7 +24,7 @@ import {
   type LoopContext,
   laneChoices,
   NotVectorised,
-  workgroupSize,
+  suitsTeam,
 } from "./loop.js";
 import { loopClass } from "./loop-class.js";
 import { type ModuleBinding, ModuleBuilder, type Place, type Word } from "./module.js";
@@ -49,11 +50,16 @@ export interface EmitOptions {
 
 /** Where a variable lies, as a buffer and an element offset. */
 export function placeOf(s: Schedule, v: Var): Place {
+  const place = placeIfAny(s, v);
+  if (!place) throw new DawngradError("internal: a variable has no place in memory");
+  return place;
+}
+
+function placeIfAny(s: Schedule, v: Var): Place | undefined {
   const given = s.places?.get(v);
   if (given) return given;
   const at = s.plan.locations.get(v);
-  if (!at) throw new DawngradError("internal: a variable has no place in memory");
-  return { buffer: bufferOf(s.plan, at), offset: "offset" in at ? at.offset / 4 : 0 };
+  return at && { buffer: bufferOf(s.plan, at), offset: "offset" in at ? at.offset / 4 : 0 };
 }
 
 /** Where choices between a kernel's tiles are kept. */
@@ -67,6 +73,7 @@ const contextOf = (s: Schedule): LoopContext => ({
   storage: s.cuts,
   target: s.target,
   place: (v) => placeOf(s, v),
+  placeIfAny: (v) => placeIfAny(s, v),
 });
 
 /**
@@ -180,7 +187,17 @@ function searchLanes(k: LoopKernel, c: LoopContext): Lanes {
       least = cost;
     }
   }
-  return best;
+  // Barriers and workgroup memory are slow on CPU drivers.
+  return !c.target.software && suitsTeam(k, c.defs, best) ? "team" : best;
+}
+
+/** Can the kernel be written with these lanes? A team needs something to share. */
+function allows(k: LoopKernel, c: LoopContext, lanes: Lanes): boolean {
+  const fits =
+    lanes === "team"
+      ? k.vars.some((v) => c.defs.kind(v) === "reduce")
+      : laneChoices(k, c.defs).includes(lanes);
+  return fits && tryLanes(k, c, lanes) !== undefined;
 }
 
 function loopShader(
@@ -193,8 +210,7 @@ function loopShader(
   const guard = guardText(guards, module);
   const emitted = kernels.map((k) => {
     const wanted = options.lanes;
-    const possible = wanted && laneChoices(k, c.defs).includes(wanted) && tryLanes(k, c, wanted);
-    return emitLoop(k, c, module, possible ? wanted : bestLanes(k, c));
+    return emitLoop(k, c, module, wanted && allows(k, c, wanted) ? wanted : bestLanes(k, c));
   });
   const { functions, calls, workgroups: total } = joinSegments(emitted, module);
   const most = c.target.maxWorkgroups;

@@ -22,7 +22,8 @@ export function loopClass(k: LoopKernel, c: LoopContext): string {
     const at = `${dtype}[${shape}]`;
     if (x instanceof Lit) lines.push(`${x.value}:${at}`);
     else if (c.storage.isScalar(x)) lines.push(`scalar ${at}`);
-    else lines.push(`load ${at} ${own.has(x) ? "" : (c.place(x).base?.key ?? "")}`);
+    // What an expression mentions and never reads (an order, a part that a view leaves out) may lie nowhere.
+    else lines.push(`load ${at} ${own.has(x) ? "" : (c.placeIfAny(x)?.base?.key ?? "")}`);
     return ids.size - 1;
   };
   const visit = (eqn: Eqn): number => {

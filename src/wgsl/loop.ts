@@ -6,7 +6,7 @@ import { type Idx, idxAdd, idxFlatten, idxUnflatten } from "../ir/index-expr.js"
 import { analyse, type Storage } from "../schedule/analyse.js";
 import type { Defs } from "../schedule/defs.js";
 import { type LoopKernel, loopVar, operandAt, pointOf, reduction } from "../schedule/kernel.js";
-import type { Target } from "../schedule/target.js";
+import { type Target, workgroupSize } from "../schedule/target.js";
 import {
   type AccessCounts,
   Composer,
@@ -19,14 +19,19 @@ import type { ModuleBuilder, Place } from "./module.js";
 import { Scopes } from "./scope.js";
 import { typeOf } from "./text.js";
 
-/** Which loop variable's steps of four become vector lanes. */
-export type Lanes = "none" | "points" | "terms";
+/**
+ * Which loop variable's steps of four become vector lanes. In a "team" they are the terms', and all threads
+ * of a workgroup share the terms of one point: what hardware wants where a row is long.
+ */
+export type Lanes = "none" | "points" | "terms" | "team";
 
 export interface LoopContext {
   readonly defs: Defs;
   readonly storage: Storage;
   readonly target: Target;
   place(v: Var): Place;
+  /** The same, or undefined for what no kernel reads or writes. */
+  placeIfAny(v: Var): Place | undefined;
 }
 
 export interface EmittedLoop {
@@ -35,8 +40,6 @@ export interface EmittedLoop {
   readonly workgroups: number;
   readonly counts: AccessCounts;
 }
-
-export const workgroupSize = 64;
 
 /** Thrown where a kernel's indices cannot be followed lane by lane: it is written in scalars then. */
 export class NotVectorised extends DawngradError {
@@ -131,6 +134,47 @@ class LoopEmitter {
     return this.#module.word({ kind: "fixed", bits: 0 }, "uint32");
   }
 
+  get #vectorTerms(): boolean {
+    return this.#lanes === "terms" || this.#lanes === "team";
+  }
+
+  /** `for` over [from, to), of which a team's threads take turns. */
+  #for(counter: string, from: string, to: string): string {
+    if (this.#lanes !== "team")
+      return `for (var ${counter} = ${from}; ${counter} < ${to}; ${counter}++) {`;
+    const first = from === "0u" ? "local" : `${from} + local`;
+    return `for (var ${counter} = ${first}; ${counter} < ${to}; ${counter} += ${workgroupSize}u) {`;
+  }
+
+  /** What the threads of a team have each, as one value that all of them get. */
+  #together(eqn: Eqn, text: string, dtype: DType): string {
+    const { prim } = eqn;
+    const ctx = this.composer.context(1);
+    const combined = (a: string, b: string) => prim.reduce!.combine(a, b, dtype, ctx);
+    const type = typeOf(dtype, 1);
+    const shared = this.#module.helper(
+      `team_${type}`,
+      1,
+      (_, name) => `var<workgroup> ${name}: array<${type}, ${workgroupSize}>;`,
+    );
+    const sum = this.#module.helper(`team_${prim.name}_${type}`, 1, (_, name) =>
+      [
+        `fn ${name}(local: u32, x: ${type}) -> ${type} {`,
+        `${shared}[local] = x;`,
+        "workgroupBarrier();",
+        `for (var half = ${workgroupSize / 2}u; half > 0u; half = half / 2u) {`,
+        `if (local < half) { ${shared}[local] = ${combined(`${shared}[local]`, `${shared}[local + half]`)}; }`,
+        "workgroupBarrier();",
+        "}",
+        `let all = ${shared}[0];`,
+        "workgroupBarrier();",
+        "return all;",
+        "}",
+      ].join("\n"),
+    );
+    return `${sum}(local, ${text})`;
+  }
+
   #store(v: Var): void {
     const value = this.#values.get(v)!;
     const { dtype } = v.aval;
@@ -138,7 +182,8 @@ class LoopEmitter {
     const place = this.#c.place(v);
     if (this.#lanes !== "points") {
       const at = this.composer.index(based(this.#point, place));
-      lines.push(this.#module.store(place, dtype, 1, at, value.text));
+      const store = this.#module.store(place, dtype, 1, at, value.text);
+      lines.push(this.#lanes === "team" ? `if (local == 0u) { ${store} }` : store);
       return;
     }
     const text = this.composer.splat(value, 4);
@@ -177,7 +222,7 @@ class LoopEmitter {
       if (reduction(defs.of(v)!.eqn).extent !== extent) return false;
       return this.#needs(v).every((x) => this.#values.has(x));
     });
-    const vector = this.#lanes === "terms" && extent % 4 === 0 && extent >= 8;
+    const vector = this.#vectorTerms && extent % 4 === 0 && extent >= 8;
     const loop = loopVar(extent);
     const name = extent === 1 ? "r1" : `r${extent}`;
     const iterations = vector ? extent / 4 : extent;
@@ -186,10 +231,12 @@ class LoopEmitter {
     if (vector) this.composer.vectorName = name;
 
     const eqns = heroes.map((v) => defs.of(v)!.eqn);
-    const blocked = eqns.some(isInexact) && iterations > 32;
+    // Iterations of one thread.
+    const share = this.#lanes === "team" ? Math.ceil(iterations / workgroupSize) : iterations;
+    const blocked = eqns.some(isInexact) && share > 32;
     const accumulators = heroes.map(() => this.#module.fresh("acc"));
     const partials = blocked ? heroes.map(() => this.#module.fresh("part")) : accumulators;
-    this.composer.times = iterations;
+    this.composer.times = share;
     const [results, body] = this.#scopes.nested([name, quarterName(name)], false, () => {
       const values = heroes.map((v, i) => {
         const { dtype } = v.aval;
@@ -217,7 +264,7 @@ class LoopEmitter {
       });
     declare(accumulators, lines);
     if (blocked) {
-      const step = block(iterations);
+      const step = block(share) * (this.#lanes === "team" ? workgroupSize : 1);
       const start = this.#module.fresh("start");
       const declarations: string[] = [];
       declare(partials, declarations);
@@ -234,19 +281,14 @@ class LoopEmitter {
       lines.push(
         `for (var ${start} = 0u; ${start} < ${iterations}u; ${start} += ${step}u) {`,
         ...declarations,
-        `for (var ${counter} = ${start}; ${counter} < ${end}; ${counter}++) {`,
+        this.#for(counter, start, end),
         ...body,
         "}",
         ...combine,
         "}",
       );
     } else {
-      const start = this.#start(iterations, body);
-      lines.push(
-        `for (var ${counter} = ${start}; ${counter} < ${iterations}u; ${counter}++) {`,
-        ...body,
-        "}",
-      );
+      lines.push(this.#for(counter, this.#start(share, body), `${iterations}u`), ...body, "}");
     }
     this.composer.vectorName = before;
     heroes.forEach((v, i) => {
@@ -261,6 +303,11 @@ class LoopEmitter {
         width = 1;
         lines.push(`let ${text} = ${all};`);
       }
+      if (this.#lanes === "team") {
+        const all = this.#together(eqns[i]!, text, x.dtype);
+        text = this.#module.fresh("all");
+        lines.push(`let ${text} = ${all};`);
+      }
       this.#values.set(v, { text, width, dtype: x.dtype });
     });
   }
@@ -270,7 +317,7 @@ class LoopEmitter {
     if (!inner) return;
     const { over } = inner;
     const { extent } = reduction(over);
-    const vector = this.#lanes === "terms" && extent % 4 === 0;
+    const vector = this.#vectorTerms && extent % 4 === 0;
     const name = `r${extent}`;
     const out = idxUnflatten(this.#point, over.outputs[0]!.aval.shape);
     const element = operandAt(over, out, loopVar(extent));
@@ -291,11 +338,7 @@ class LoopEmitter {
     const counter = vector ? quarterName(name) : name;
     const iterations = vector ? extent / 4 : extent;
     const start = this.#start(iterations, body);
-    this.#scopes.lines.push(
-      `for (var ${counter} = ${start}; ${counter} < ${iterations}u; ${counter}++) {`,
-      ...body,
-      "}",
-    );
+    this.#scopes.lines.push(this.#for(counter, start, `${iterations}u`), ...body, "}");
     this.composer.vectorName = before;
   }
 
@@ -335,6 +378,11 @@ export function emitLoop(
   module.startFunction();
   const emitter = new LoopEmitter(k, c, module, lanes);
   const body = emitter.emit();
+  if (lanes === "team") {
+    // A workgroup a point: all of its threads leave, or none does, and barriers may follow.
+    const lines = ["let p = group;", `if (p >= ${k.size}u) { return; }`, ...body];
+    return { body: lines.join("\n"), workgroups: k.size, counts: emitter.composer.counts };
+  }
   const steps = lanes === "points" ? Math.ceil(k.size / 4) : k.size;
   const counter = lanes === "points" ? quarterName("p") : "p";
   const isMap = !k.inner && k.vars.every((v) => c.defs.kind(v) !== "reduce");
@@ -365,13 +413,22 @@ export function accessCost(e: EmittedLoop, lanes: Lanes): number {
   return lanes === "points" ? perThread / 4 : perThread;
 }
 
-/** The ways to use vectors that a kernel allows. */
+/** Terms that make a team worth while: fewer for few points, which leave hardware idle else. */
+const teamTerms = (points: number): number => (points < 16384 ? 64 : 512);
+
+/** Has the kernel long reductions along memory (`along`: the lanes chosen for one thread a point)? */
+export function suitsTeam(k: LoopKernel, defs: Defs, along: Lanes): boolean {
+  if (along === "points") return false;
+  return extentsOf(k, defs).some((n) => n >= teamTerms(k.size));
+}
+
+const extentsOf = (k: LoopKernel, defs: Defs): number[] =>
+  k.vars.filter((v) => defs.kind(v) === "reduce").map((v) => reduction(defs.of(v)!.eqn).extent);
+
+/** The ways to use vectors that a kernel allows one thread a point. */
 export function laneChoices(k: LoopKernel, defs: Defs): Lanes[] {
   const choices: Lanes[] = ["none"];
   if (k.size >= 4) choices.push("points");
-  const extents = k.vars
-    .filter((v) => defs.kind(v) === "reduce")
-    .map((v) => reduction(defs.of(v)!.eqn).extent);
-  if (extents.some((n) => n % 4 === 0 && n >= 8)) choices.push("terms");
+  if (extentsOf(k, defs).some((n) => n % 4 === 0 && n >= 8)) choices.push("terms");
   return choices;
 }

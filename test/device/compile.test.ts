@@ -116,6 +116,15 @@ describe("expressions on the device", () => {
     }
   });
 
+  it("what a view leaves out is mentioned, and may lie nowhere", async () => {
+    const g = graphOf([[6, 40]], (x) => {
+      const sums = P.reduceSum(x, [1]);
+      const all = P.concatenate([P.slice(x, [0, 0], [6, 1]), P.reshape(sums, [6, 1])], 1);
+      return [P.mul(P.slice(all, [0, 0], [6, 1]), constant(2, [6, 1]))];
+    });
+    await expectSame(g, 1e-6);
+  });
+
   it("infinite and NaN constants arrive as data", async () => {
     const g = buildGraph([aval([3], "float32")], ([x]) => [
       P.max(x!, P.broadcastInDim(lit(Number.NEGATIVE_INFINITY, "float32"), [3], [])),
@@ -157,25 +166,28 @@ describe("expressions on the device", () => {
 });
 
 describe("reductions on the device", () => {
-  it.each(["none", "points", "terms"] as const)("along every axis, lanes = %s", async (lanes) => {
-    for (const shape of [
-      [5, 7, 3],
-      [8, 12, 16],
-      [130, 40],
-      [3, 700],
-      [700, 3],
-    ]) {
-      const all = shape.map((_, i) => i);
-      const sets = [...all.map((i) => [i]), all, [all[0]!, all[all.length - 1]!]];
-      const g = graphOf([shape], (x) =>
-        [...new Set(sets.map(String))].flatMap((text) => {
-          const axes = [...new Set(text.split(",").map(Number))];
-          return [P.reduceSum(P.mul(x, x), axes), P.reduceMax(x, axes), P.reduceMin(x, axes)];
-        }),
-      );
-      await expectSame(g, 2e-6, { emit: { lanes } });
-    }
-  });
+  it.each(["none", "points", "terms", "team"] as const)(
+    "along every axis, lanes = %s",
+    async (lanes) => {
+      for (const shape of [
+        [5, 7, 3],
+        [8, 12, 16],
+        [130, 40],
+        [3, 700],
+        [700, 3],
+      ]) {
+        const all = shape.map((_, i) => i);
+        const sets = [...all.map((i) => [i]), all, [all[0]!, all[all.length - 1]!]];
+        const g = graphOf([shape], (x) =>
+          [...new Set(sets.map(String))].flatMap((text) => {
+            const axes = [...new Set(text.split(",").map(Number))];
+            return [P.reduceSum(P.mul(x, x), axes), P.reduceMax(x, axes), P.reduceMin(x, axes)];
+          }),
+        );
+        await expectSame(g, 2e-6, { emit: { lanes } });
+      }
+    },
+  );
 
   it("softmax with everything in one kernel", async () => {
     for (const [n, m] of [
@@ -193,6 +205,50 @@ describe("reductions on the device", () => {
       expect(explainProgram(program).dispatches).toBe(1);
       await expectSame(g, 1e-6);
     }
+  });
+
+  it("as hardware gets them: teams for rows, several kinds and an inner loop in one kernel", async () => {
+    const target = { software: false };
+    const [n, m] = [70, 516];
+    const softmax = graphOf([[n, m]], (x) => {
+      const top = P.reduceMax(x, [1]);
+      const e = P.exp(P.sub(x, P.broadcastInDim(top, [n, m], [0])));
+      const s = P.reduceSum(e, [1]);
+      return [P.div(e, P.broadcastInDim(s, [n, m], [0])), P.add(P.log(s), top)];
+    });
+    const program = compile(softmax, { name: "softmax", donated: [false], target });
+    const { kernels } = explainProgram(program);
+    expect(kernels).toHaveLength(1);
+    expect(kernels[0]!.workgroups).toEqual([n, 1, 1]);
+    expect(kernels[0]!.wgsl).toContain("workgroupBarrier");
+    await expectSame(softmax, 1e-6, { target });
+    // Rows, columns and everything, of sizes with and without vectors; bools and integers.
+    for (const shape of [
+      [70, 516],
+      [3, 70001],
+      [300, 65],
+    ]) {
+      const sums = graphOf([shape], (x) => [
+        P.reduceSum(x, [1]),
+        P.reduceMax(x, [1]),
+        P.reduceSum(x, [0]),
+        P.reduceSum(P.mul(x, x), [0, 1]),
+      ]);
+      await expectSame(sums, 2e-6, { target });
+    }
+    const mixed = buildGraph([aval([9, 700], "bool"), aval([9, 700], "int32")], ([b, i]) => [
+      P.reduceAnd(b!, [1]),
+      P.reduceOr(b!, [1]),
+      P.reduceSum(i!, [1]),
+      P.reduceMin(i!, [0]),
+    ]);
+    await expectSame(mixed, 0, { target });
+  });
+
+  it("rows of many leaves share a team's function, told apart by a table", async () => {
+    const shapes = Array.from({ length: 7 }, (_, i) => [3 + i, 128 + 4 * i]);
+    const g = graphOf(shapes, (...xs) => xs.map((x) => P.reduceSum(P.mul(x, x), [1])));
+    await expectSame(g, 2e-6, { target: { software: false } });
   });
 
   it("a sum of 2^20 values of 0.1 is right to 1e-6", async () => {

@@ -11,6 +11,7 @@ const names = [
   "8. device = reference",
   "8. device = reference for gradients",
   "8. device = reference for vmapped gradients",
+  "8. device as hardware = reference for gradients",
   "8. branches by guards = branches by selection",
   "8. fused = unfused",
   "8. results in the place of donated inputs are right",

@@ -36,13 +36,15 @@ interface RunOptions {
   readonly hostScalars?: boolean;
   /** Branches are never selections of all results. */
   readonly guarded?: boolean;
+  /** As for hardware: its schedules, and workgroups that share the terms of every reduction. */
+  readonly hardware?: boolean;
 }
 
 /** Submit a run; the promise is for its results. */
 function start(
   graph: Graph,
   inputs: readonly NdArray[],
-  { donate = false, hostScalars = false, guarded = false }: RunOptions = {},
+  { donate = false, hostScalars = false, guarded = false, hardware = false }: RunOptions = {},
 ): Promise<NdArray[]> {
   const onHost = inputs.map((x) => hostScalars && x.shape.length === 0);
   const program = compile(graph, {
@@ -50,6 +52,7 @@ function start(
     donated: inputs.map((_, i) => donate && !onHost[i]),
     hostScalars: onHost,
     ...(guarded ? { branchLimit: 0 } : {}),
+    ...(hardware ? { target: { software: false }, emit: { lanes: "team" } } : {}),
   });
   const arrays = inputs.map((x, i) => (onHost[i] ? x.data[0]! : toDevice(x)));
   const lits = graphLits(graph).map((x) => x.value);
@@ -180,6 +183,15 @@ export async function deviceLaws(): Promise<readonly Law[]> {
             : x,
         );
         return expectDevice("vmapped gradient", optimise(graph), inputs);
+      },
+    },
+    {
+      name: "8. device as hardware = reference for gradients",
+      async check(p) {
+        const graph = optimise(gradGraph(lossOf(p.graph), floats(p)));
+        const want = reference(graph, p.inputs);
+        const outs = await start(graph, p.inputs, { hardware: true });
+        expectWithin("as hardware", outs, want, errorBound(graph, p.inputs));
       },
     },
     {
