@@ -47,11 +47,36 @@ class Chunk {
   }
 }
 
-/** First fit, the largest first, in as many chunks as it takes. */
-export function place(
-  lives: readonly Life[],
-  most: number,
-): { placed: Map<Var, [number, number]>; sizes: number[] } {
+/** Arrays up to this size are kept together: kernels read many of them (sums, norms) but few large ones. */
+const smallBytes = 2 ** 16;
+
+export interface Placement {
+  /** The chunk of each array, and its offset there. */
+  readonly placed: ReadonlyMap<Var, readonly [chunk: number, offset: number]>;
+  /** Bytes of each chunk. */
+  readonly sizes: readonly number[];
+}
+
+/**
+ * First fit, the largest first, in as many chunks of at most `most` bytes as it takes. A kernel binds chunks:
+ * where there are several, small arrays have their own, so that a kernel reaches all of them by one.
+ */
+export function place(lives: readonly Life[], most: number): Placement {
+  const chunks = fill(lives, most);
+  if (chunks.sizes.length <= 1) return chunks;
+  const isSmall = ({ bytes }: Life) => bytes <= smallBytes;
+  const large = fill(
+    lives.filter((life) => !isSmall(life)),
+    most,
+  );
+  const small = fill(lives.filter(isSmall), most);
+  const placed = new Map(large.placed);
+  const { length } = large.sizes;
+  for (const [v, [chunk, offset]] of small.placed) placed.set(v, [length + chunk, offset]);
+  return { placed, sizes: [...large.sizes, ...small.sizes] };
+}
+
+function fill(lives: readonly Life[], most: number): Placement {
   const chunks: Chunk[] = [];
   const placed = new Map<Var, [number, number]>();
   for (const life of [...lives].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
