@@ -1,5 +1,15 @@
 /** A GRU of 64 units over a sequence: a scan here, a loop written out where there is no scan. */
-import { matmul, scan, sigmoid, slice, type Tensor, tanh, valueAndGrad, zeros } from "dawngrad";
+import {
+  checkpoint,
+  matmul,
+  scan,
+  sigmoid,
+  slice,
+  type Tensor,
+  tanh,
+  valueAndGrad,
+  zeros,
+} from "dawngrad";
 import { filled, uniform, type Values } from "../harness/values.js";
 import type { Jax, JaxArray } from "../libraries/jax.js";
 
@@ -38,28 +48,32 @@ const cellOf =
     return n.sub(z.mul(n)).add(z.mul(h));
   };
 
+const through = (cell: Cell, h: Tensor, xs: Tensor): Tensor =>
+  scan((c, x) => [cell(c, x), null], h, xs)[0];
+
 const gradients =
-  (run: (cell: Cell, xs: Tensor) => Tensor) =>
+  (run: (cell: Cell, h: Tensor, xs: Tensor) => Tensor) =>
   (...[wx, wh, b, xs]: Tensor[]): Tensor[] => {
     const loss = (u: Tensor, v: Tensor, c: Tensor) => {
-      const h = run(cellOf(u, v, c), xs!);
+      const h = run(cellOf(u, v, c), zeros([batch, units]), xs!);
       return h.mul(h).mean();
     };
     const [value, grads] = valueAndGrad(loss, { argnums: [0, 1, 2] })(wx!, wh!, b!);
     return [value, ...grads];
   };
 
-const start = () => zeros([batch, units]);
-
 /** Value and gradients by scan. */
-export const looped = gradients((cell, xs) => scan((h, x) => [cell(h, x), null], start(), xs)[0]);
+export const looped = gradients(through);
 
-/** Value and gradients with every step written out. */
-export const unrolled = gradients((cell, xs) =>
-  Array.from({ length: xs.shape[0]! }, (_, i) => xs.at(i)).reduce(cell, start()),
-);
+/** By √length chunks of √length steps, each a checkpoint of checkpoints. */
+export const chunked = gradients((cell, h, xs) => {
+  const side = Math.sqrt(xs.shape[0]!);
+  const step = checkpoint(cell);
+  const chunk = checkpoint((c: Tensor, x: Tensor) => through(step, c, x));
+  return through(chunk, h, xs.reshape([side, side, batch, width]));
+});
 
-/** The same written out for jax-js. */
+/** The same for jax-js, every step written out. */
 export function jaxUnrolled(jax: Jax, length: number) {
   const { numpy: np, nn } = jax;
   const loss = (wx: JaxArray, wh: JaxArray, b: JaxArray, xs: JaxArray): JaxArray => {

@@ -1,4 +1,5 @@
 /** Loops and branches: a GRU by scan against the loop written out, and how rounds and branches are run. */
+import { explain } from "dawngrad";
 import { near } from "../harness/check.js";
 import { compare, type Entry } from "../harness/compare.js";
 import type { Context, Workload } from "../harness/context.js";
@@ -6,13 +7,14 @@ import { figure, withRange } from "../harness/format.js";
 import type { Comparison, Table } from "../harness/results.js";
 import { alternate, pairedRatio } from "../harness/timing.js";
 import { roundsContestant, type Strategy } from "../kernels/rounds.js";
-import { ours } from "../libraries/dawngrad.js";
+import { ours, tensor } from "../libraries/dawngrad.js";
 import { jaxContestant } from "../libraries/jax.js";
-import { type Gru, gru, hostGru, jaxUnrolled, looped, unrolled } from "../models/gru.js";
+import { chunked, type Gru, gru, hostGru, jaxUnrolled, looped } from "../models/gru.js";
 import { branchContestant } from "./branches.js";
 
 const lengthOf = (quick: boolean): number => (quick ? 5 : 50);
 const gruTitle = (length: number): string => `GRU of 64 units, ${length} steps: value and gradient`;
+const lengthTitle = "GRU of 64 units: what the length costs";
 const roundsTitle = "whileLoop: rounds that may be over";
 const branchTitle = "cond: one branch, or both and a selection";
 
@@ -38,10 +40,6 @@ function compareGru(context: Context): Promise<Comparison> {
   const { jaxWebgpu, jaxWasm } = context.peers;
   const entries: Entry[] = [
     { name: "dawngrad", make: () => ours(looped, model.inputs) },
-    {
-      name: "dawngrad, written out",
-      make: () => ours(unrolled, model.inputs, "dawngrad, written out"),
-    },
     ...[jaxWebgpu, jaxWasm].flatMap((jax) =>
       jax
         ? [
@@ -59,11 +57,44 @@ function compareGru(context: Context): Promise<Comparison> {
   });
 }
 
+/** What preparing a GRU's gradient takes, and what it holds, by its length. */
+function byLength(context: Context): Table {
+  context.log(`${lengthTitle} …`);
+  const rows = (context.quick ? [16, 64] : [64, 256, 1024]).map((length) => {
+    const inputs = gru(length).inputs.map(tensor);
+    const plan = explain(looped)(...inputs);
+    const less = explain(chunked)(...inputs);
+    for (const x of inputs) x.dispose();
+    context.log(`  ${length}: ${plan.traceMs.toFixed(0)} ms`);
+    return [
+      String(length),
+      String(plan.kernels.length),
+      figure(plan.traceMs),
+      String(plan.dispatches),
+      ...[plan, less].map((p) => figure(p.peakBytes / 2 ** 20)),
+    ];
+  });
+  return {
+    kind: "table",
+    title: lengthTitle,
+    head: [
+      "steps",
+      "kernels",
+      "trace and schedule, ms",
+      "dispatches",
+      "peak, MiB",
+      "peak with √n checkpoints of √n steps, MiB",
+    ],
+    rows,
+    notes: ["As explain tells. The first row's time includes the compiler's own warming up."],
+  };
+}
+
 /** The cost of rounds by each way to end a loop that only the device sees the end of. */
 async function compareRounds(context: Context): Promise<Table> {
   context.log(`${roundsTitle} …`);
   const rounds = 64;
-  const sizes = context.quick ? [2 ** 10] : [2 ** 10, 2 ** 14, 2 ** 18, 2 ** 21];
+  const sizes = context.quick ? [2 ** 10] : [2 ** 10, 2 ** 16, 2 ** 20];
   const strategies: readonly Strategy[] = ["guarded", "indirect", "asked"];
   const rows = [];
   for (const size of sizes) {
@@ -104,7 +135,7 @@ async function compareRounds(context: Context): Promise<Table> {
 
 async function compareBranches(context: Context): Promise<Table> {
   context.log(`${branchTitle} …`);
-  const sizes = context.quick ? [16] : [8, 16, 32, 64, 128, 256];
+  const sizes = context.quick ? [16] : [16, 32, 64, 128];
   const rows = [];
   for (const n of sizes) {
     const all = [await branchContestant(n, "branch"), await branchContestant(n, "select")];
@@ -132,10 +163,11 @@ async function compareBranches(context: Context): Promise<Table> {
 
 export const loops: Workload = {
   name: "loops",
-  titles: ({ quick }) => [gruTitle(lengthOf(quick)), roundsTitle, branchTitle],
+  titles: ({ quick }) => [gruTitle(lengthOf(quick)), lengthTitle, roundsTitle, branchTitle],
   async run(context) {
     const parts: (Comparison | Table)[] = [];
     if (context.wants(gruTitle(lengthOf(context.quick)))) parts.push(await compareGru(context));
+    if (context.wants(lengthTitle)) parts.push(byLength(context));
     if (context.wants(roundsTitle)) parts.push(await compareRounds(context));
     if (context.wants(branchTitle)) parts.push(await compareBranches(context));
     return { title: "Loops and branches", parts };
