@@ -80,6 +80,9 @@ test.each([
   ["glorotUniform", initializers.glorotUniform(), 2 / 130],
   ["normal", initializers.normal(0.5), 0.25],
   ["symmetricUniform", initializers.symmetricUniform(0.3), 0.03],
+  // Truncated at one deviation: 1 − 2φ(1)/(2Φ(1) − 1) of its variance is left.
+  ["truncatedNormal", initializers.truncatedNormal(0.5, -1, 1), 0.25 * 0.2911251],
+  ["varianceScaling", initializers.varianceScaling(3, "fanOut", "normal"), 3 / 80],
 ] as const)("initializer %s has its variance", async (_, initializer, variance) => {
   const values = [...(await initializer(key, [50, 80]).data())];
   const mean = values.reduce((s, v) => s + v, 0) / values.length;
@@ -87,6 +90,17 @@ test.each([
   expect(Math.abs(mean)).toBeLessThan(5 * Math.sqrt(variance / values.length));
   // A normal's square has relative standard deviation √2, the others less.
   expect(Math.abs(square / variance - 1)).toBeLessThan(5 * Math.sqrt(2 / values.length));
+});
+
+test("initializers of one value, and uniform from zero on", async () => {
+  expect(await initializers.zeros(key, [2]).toArray()).toEqual([0, 0]);
+  expect(await initializers.ones(key, [2]).toArray()).toEqual([1, 1]);
+  expect(await initializers.constant(0.5)(key, [2]).toArray()).toEqual([0.5, 0.5]);
+  const values = [...(await initializers.uniform(0.5)(key, [50, 80]).data())];
+  expect(Math.min(...values)).toBeGreaterThanOrEqual(0);
+  expect(Math.max(...values)).toBeLessThan(0.5);
+  const mean = values.reduce((s, v) => s + v, 0) / values.length;
+  expect(Math.abs(mean - 0.25)).toBeLessThan((5 * 0.5) / Math.sqrt(12 * values.length));
 });
 
 test("the same key gives the same parameters; layers of one model differ", async () => {
