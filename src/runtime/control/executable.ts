@@ -122,8 +122,9 @@ export class ControlExecutable {
     return { wgsl: shader.wgsl, layout, label, constants: shader.constants };
   }
 
-  /** About how long a dispatch takes. */
+  /** About how long a dispatch takes; of no interest where no loop is to be split. */
   msOf(step: ControlStep): number {
+    if (this.schedule.rounds.length === 0) return 0;
     let ms = this.#ms.get(step);
     if (ms === undefined) {
       ms = dispatchMs(this.gpu, step.segment.schedule, step.index);
