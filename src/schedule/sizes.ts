@@ -34,6 +34,6 @@ export function checkSizes(name: string, vars: readonly Var[], defs: Defs, targe
   throw new DeviceError(
     `${name}: an array of ${showAval(first.aval)} takes ${bytesOf(first)} bytes, but this adapter ` +
       `binds at most ${target.maxBindingBytes} bytes at once. Use smaller batches, fewer lanes of ` +
-      `vmap, or split the array. The largest arrays of the program:\n${largestArrays(vars, defs)}`,
+      `vmap (map with batchSize goes through them in batches), or split the array. The largest arrays of the program:\n${largestArrays(vars, defs)}`,
   );
 }

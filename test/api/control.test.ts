@@ -3,6 +3,7 @@ import {
   array,
   associativeScan,
   cond,
+  explain,
   foriLoop,
   grad,
   init,
@@ -11,6 +12,8 @@ import {
   makeGraph,
   map,
   matmul,
+  ones,
+  ShapeError,
   scan,
   switchCase,
   type Tensor,
@@ -293,6 +296,41 @@ describe("map and associativeScan", () => {
       [5, 6],
     ]);
     expect(await map(f, xs).toArray()).toEqual(await vmap(f)(xs).toArray());
+  });
+
+  it("map in batches is vmap, whatever remains; and so is its gradient", async () => {
+    const data = Array.from({ length: 7 }, (_, i) => [i - 3, 0.5 * i]);
+    const f = ({ x, w }: { x: Tensor; w: Tensor }) => [x.mul(w).sum(), { y: x.exp() }] as const;
+    const xs = { x: array(data), w: array(data.map(([a]) => a! / 7)) };
+    const [want, { y: wantY }] = vmap(f)(xs);
+    for (const batchSize of [1, 2, 3, 7, 10]) {
+      const [got, { y }] = map(f, xs, { batchSize });
+      expect(await got.toArray()).toEqual(await want.toArray());
+      expect(await y.toArray()).toEqual(await wantY.toArray());
+    }
+    const loss = (batchSize?: number) => (x: Tensor) =>
+      (batchSize
+        ? map((v) => v.sin().sum(), x, { batchSize })
+        : vmap((v: Tensor) => v.sin().sum())(x)
+      )
+        .mul(array([1, 2, 3, 4, 5, 6, 7]))
+        .sum();
+    const gradient = await grad(loss(3))(xs.x).toArray();
+    expect(gradient).toEqual(await grad(loss())(xs.x).toArray());
+    expect(
+      await map(f, { x: zeros([0, 2]), w: zeros([0]) }, { batchSize: 2 })[0].toArray(),
+    ).toEqual([]);
+    expect(() => map(f, xs, { batchSize: 0 })).toThrow("batchSize is 0");
+    expect(() => map(f, { ...xs, w: zeros([3]) }, { batchSize: 2 })).toThrow(ShapeError);
+  });
+
+  it("map with batchSize fits lanes that together do not", () => {
+    const lanes = (x: Tensor) =>
+      vmap((s: Tensor) => ones([256, 256]).mul(s).sin().cumsum(0).sum())(x);
+    const batches = (x: Tensor) =>
+      map((s) => ones([256, 256]).mul(s).sin().cumsum(0).sum(), x, { batchSize: 8 });
+    const x = zeros([256]);
+    expect(explain(batches)(x).peakBytes).toBeLessThan(explain(lanes)(x).peakBytes / 16);
   });
 
   it("products of matrices, which do not commute, of any number and in either direction", async () => {

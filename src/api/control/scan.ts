@@ -1,4 +1,4 @@
-/** scan, map and foriLoop: loops of known length. */
+/** scan and foriLoop: loops of known length. */
 import { aval, showAval } from "../../core/aval.js";
 import { ShapeError } from "../../core/errors.js";
 import { flatten } from "../../core/tree.js";
@@ -53,22 +53,6 @@ export function scan<const C, const X, const Y>(
     }
     return { next: out[0], rest: out[1] };
   }) as [Traced<C>, Traced<Y>];
-}
-
-/**
- * `f` of each slice of `xs` along the leading axis, one after the other, stacked (jax.lax.map). vmap
- * does the same at once; this needs memory for one slice only.
- *
- * ```ts
- * await map((x) => x.mul(x), array([1, 2, 3])).toArray(); // [1, 4, 9]
- * ```
- */
-export function map<const X, const Y>(f: (x: Traced<X>) => Y, xs: X): Traced<Y> {
-  requireFunction("map", f);
-  return run("map", f as unknown as AnyFunction, null, xs, {}, (_, x) => ({
-    next: null,
-    rest: f(x as Traced<X>),
-  }))[1] as Traced<Y>;
 }
 
 /** A loop with static bounds: a scan over the counter. */
