@@ -63,10 +63,14 @@ export function matrixSizes(dims: ContractionDims): MatrixSizes {
  * Is a matrix template worth while? Others become sums of products, which fuse like any reduction:
  * integers, vectors, and matrices so small or thin that a tile would be mostly empty.
  */
-export function fitsTemplate(a: Aval, b: Aval, p: ContractParams, _target: Target): boolean {
+export function fitsTemplate(a: Aval, b: Aval, p: ContractParams, target: Target): boolean {
   const { batch, m, n, k } = matrixSizes(contractionDims(a.shape, b.shape, p));
-  if (a.dtype !== "float32" || Math.min(m, n, k) < 4) return false;
-  return batch * m * n * k >= 4096;
+  const products = batch * m * n * k;
+  if (a.dtype !== "float32") return false;
+  if (Math.min(m, n, k) >= 4) return products >= 4096;
+  // Lanes that stand above each other waste little on two or three columns, and load every row once.
+  const rows = target.software && target.subgroupSize > 0;
+  return rows && m >= 4 && Math.min(n, k) >= 2 && products >= 65536;
 }
 
 /** The indices of an operand at [lane, row or column, depth], each a flat position. */

@@ -243,6 +243,7 @@ export class OperandLoads {
       if (end === undefined) return `select(${zero}, ${text}, ${one})`;
       return `select(${zero}, ${text}, ${one === undefined ? end : `(${end}) & vec4<bool>(${one})`})`;
     }
+    if (depth >= this.#inner) return zero;
     if (this.#mayEnd(depth)) all.push(`(k + ${depth}u < ${u32(this.#inner)})`);
     return all.length === 0 ? text : `select(${zero}, ${text}, ${both(all)})`;
   }

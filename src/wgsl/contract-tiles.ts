@@ -6,11 +6,13 @@ import {
   contractionDims,
   type Depth,
   depthOf,
+  type MatrixSizes,
   operandIndex,
 } from "../schedule/contraction.js";
 import type { ContractKernel } from "../schedule/kernel.js";
 import type { Target } from "../schedule/target.js";
 import { type LoadContext, OperandLoads } from "./contract-loads.js";
+import { type Sliding, slidingOf } from "./contract-windows.js";
 import { ModuleBuilder } from "./module.js";
 import { shaders } from "./shaders.generated.js";
 
@@ -20,7 +22,13 @@ export type ContractVariant = "subgroup" | "register" | "workgroup";
 export interface ContractTile {
   readonly variant: ContractVariant;
   /** The shader, without "matmul-". */
-  readonly template: "subgroup" | "subgroup-columns" | "subgroup-rows" | "register" | "workgroup";
+  readonly template:
+    | "subgroup"
+    | "subgroup-columns"
+    | "subgroup-rows"
+    | "subgroup-windows"
+    | "register"
+    | "workgroup";
   readonly rows: number;
   readonly columns: number;
   readonly constants: Readonly<Record<string, number>>;
@@ -104,6 +112,19 @@ const rowsTile = (sg: number, rows: number, fours: number): ContractTile => ({
   constants: { ROWS: rows, FOURS: fours },
 });
 
+/** The same tile by windows that slide. */
+const windowsTile = (tile: ContractTile, { taps, inner, flip }: Sliding): ContractTile => ({
+  ...tile,
+  template: "subgroup-windows",
+  constants: {
+    ...tile.constants,
+    TAPS: taps,
+    DEEP: Math.min(4, inner),
+    FLIP: flip ? 1 : 0,
+    SHORT: taps * inner <= 6 ? 1 : 0,
+  },
+});
+
 const registerTile = (rows: number, lanes: number): ContractTile => ({
   variant: "register",
   template: "register",
@@ -123,18 +144,22 @@ const workgroupTile: ContractTile = {
 /** Subgroups whose size is known and that the templates can be written for. */
 const hasSubgroups = (target: Target): boolean => [4, 8, 16, 32, 64].includes(target.subgroupSize);
 
+/** Products that take less than a millisecond are not worth long code: drivers take longer to compile it. */
+const isSmall = ({ batch, m, n, k }: MatrixSizes): boolean => batch * m * n * k < 2 ** 22;
+
 /** Rows of a team's part of a tile, the best first: as many as registers hold (of 4 lanes half as many), and there are. */
-function rowsFor(sg: number, m: number, teams: number): readonly number[] {
-  if (m <= 8 * teams || sg <= 4) return [8, 16];
-  if (m <= 16 * teams) return [16, 8];
-  return teams === 1 ? [32, 16, 8] : [16, 32, 8];
+function rowsFor(sg: number, sizes: MatrixSizes, teams: number): readonly number[] {
+  if (sizes.m <= 8 * teams || sg <= 4) return [8, 16];
+  if (sizes.m <= 16 * teams) return [16, 8];
+  return teams > 1 || isSmall(sizes) ? [16, 32, 8] : [32, 16, 8];
 }
 
-/** Fours of columns and rows of a lane's part, where lanes stand above each other: 16 vectors, if there are rows. */
-function rowsTileFor(sg: number, m: number, n: number): ContractTile | undefined {
-  const fours = Math.ceil(n / 4);
+/** Rows of a lane and fours of columns where lanes stand above each other: 16 vectors, if there are rows. */
+function rowsTileFor(sg: number, sizes: MatrixSizes): ContractTile | undefined {
+  const fours = Math.ceil(sizes.n / 4);
   if (fours > 4) return undefined;
-  return rowsTile(sg, Math.min(Math.floor(16 / fours), 8, Math.ceil(m / sg)), fours);
+  const vectors = isSmall(sizes) ? 8 : 16;
+  return rowsTile(sg, Math.min(Math.floor(vectors / fours), 8, Math.ceil(sizes.m / sg)), fours);
 }
 
 /** Every tile that can compute a kernel, of one variant or all; the heuristic's choice is the first. */
@@ -154,14 +179,16 @@ export function tilesFor(
     const widest = Math.min(8, sg);
     let lanes = widest;
     while (lanes > 2 && n <= lanes * 2) lanes /= 2;
-    const tall = rowsTileFor(sg, k.sizes.m, n);
+    const tall = rowsTileFor(sg, k.sizes);
+    const sliding = tall && slidingOf(k, c, sg);
+    if (sliding) tiles.push(windowsTile(tall, sliding));
     if (tall) tiles.push(tall);
     const all = [lanes, ...[widest, widest / 2].filter((x) => x !== lanes && x >= 2)];
     for (const l of all) {
       if (left.vectors(["across"]) !== null && left.vectors(["depth"]) === null) {
         tiles.push(columnsTile(sg, l));
       }
-      for (const r of rowsFor(sg, k.sizes.m, sg / l)) tiles.push(subgroupTile(sg, r, l));
+      for (const r of rowsFor(sg, k.sizes, sg / l)) tiles.push(subgroupTile(sg, r, l));
     }
   }
   tiles.push(registerTile(8, 8), registerTile(4, 8), workgroupTile);

@@ -4,12 +4,14 @@ import { DawngradError } from "../core/errors.js";
 import type { Var } from "../ir/graph.js";
 import { type Idx, idxAdd, idxConst, idxScale, idxUnflatten, idxVar } from "../ir/index-expr.js";
 import type { Storage } from "../schedule/analyse.js";
+import type { Depth } from "../schedule/contraction.js";
 import type { Defs } from "../schedule/defs.js";
 import type { ContractKernel } from "../schedule/kernel.js";
 import type { Target } from "../schedule/target.js";
 import { Composer, quarterName, type Value, vectorPosition } from "./compose.js";
 import { OperandLoads } from "./contract-loads.js";
 import { type ContractTile, depthOfKernel } from "./contract-tiles.js";
+import { slidingOf, windowLoads } from "./contract-windows.js";
 import type { ModuleBuilder, Place } from "./module.js";
 import { Scopes } from "./scope.js";
 import { instantiate, template } from "./template.js";
@@ -80,6 +82,13 @@ function emitEpilogue(k: ContractKernel, c: ContractContext, module: ModuleBuild
   return ["fn epilogue(batch: u32, m: u32, n: u32, value: vec4f) {", ...lines, "}"].join("\n");
 }
 
+/** `row_a` and `load_a`: a row at four depths, or four rows. */
+function leftLoads(loads: OperandLoads, { template }: ContractTile): Record<string, string> {
+  const [row_a, load_a] =
+    template === "subgroup-columns" ? loads.block(["row_a", "load_a"]) : loads.row();
+  return { row_a: row_a!, load_a: load_a! };
+}
+
 export function emitContract(
   k: ContractKernel,
   c: ContractContext,
@@ -88,12 +97,17 @@ export function emitContract(
 ): EmittedContract {
   const name = `matmul-${tile.template}`;
   const t = template(name);
-  const depth = depthOfKernel(k, c);
+  const sliding =
+    tile.template === "subgroup-windows" ? slidingOf(k, c, c.target.subgroupSize) : undefined;
+  // The right operand is asked for every tap.
+  const depth: Depth = sliding
+    ? { outer: sliding.outer * sliding.taps, inner: sliding.inner }
+    : depthOfKernel(k, c);
   const unit = tile.variant === "workgroup" ? 16 : 4;
-  const left = new OperandLoads(k, c, module, 0, depth, unit);
+  const left = sliding
+    ? windowLoads(sliding, c, module)
+    : leftLoads(new OperandLoads(k, c, module, 0, depth, unit), tile);
   const right = new OperandLoads(k, c, module, 1, depth, unit);
-  const byColumns = tile.template === "subgroup-columns";
-  const [row_a, load_a] = byColumns ? left.block(["row_a", "load_a"]) : left.row();
   const [column_b, load_b] = right.block(["column_b", "load_b"]);
   const epilogue = emitEpilogue(k, c, module);
   const { sizes } = k;
@@ -105,7 +119,7 @@ export function emitContract(
     SG: c.target.subgroupSize,
     M: sizes.m,
     N: sizes.n,
-    KO: depth.outer,
+    KO: sliding?.outer ?? depth.outer,
     KI: depth.inner,
     TILES_M: tilesM,
     TILES: tiles,
@@ -113,8 +127,7 @@ export function emitContract(
   };
   const constants = Object.fromEntries(t.overrides.map((v) => [v, values[v]!]));
   const functions = {
-    row_a: row_a!,
-    load_a: load_a!,
+    ...left,
     column_b: column_b!,
     load_b: load_b!,
     epilogue,

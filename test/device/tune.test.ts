@@ -2,15 +2,19 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { conv, grad, type Tensor } from "dawngrad";
 import { beforeAll, describe, expect, it } from "vitest";
+import { aval } from "../../src/core/aval.js";
 import { KernelChoices } from "../../src/device/choices.js";
 import { currentGpu, init } from "../../src/device/index.js";
 import { choiceStore } from "../../src/device/node/choice-store.js";
 import type { Graph } from "../../src/ir/graph.js";
+import { optimise } from "../../src/optimise/index.js";
 import * as P from "../../src/prims/index.js";
 import { Executable } from "../../src/runtime/executable.js";
 import { compile } from "../../src/runtime/index.js";
 import { type Measurement, tune } from "../../src/runtime/tune.js";
+import { traceFunction } from "../../src/trace/trace.js";
 import { tilesOf } from "../../src/wgsl/index.js";
 import { constant, graphOf } from "../schedule/helpers.js";
 import { expectSame } from "./compile-harness.js";
@@ -93,6 +97,8 @@ const products: readonly (readonly [name: string, graph: Graph])[] = [
   ...(
     [
       ["convolution", { stride: 1, lo: 1, base: 1, positions: 6 }, 8],
+      ["convolution of one channel", { stride: 1, lo: 1, base: 1, positions: 6 }, 1],
+      ["convolution of three channels", { stride: 1, lo: 1, base: 1, positions: 6 }, 3],
       ["strided convolution", { stride: 2, lo: 1, base: 1, positions: 3 }, 4],
       ["dilated input, three channels", { stride: 1, lo: 1, base: 2, positions: 11 }, 3],
     ] as const
@@ -114,6 +120,29 @@ const products: readonly (readonly [name: string, graph: Graph])[] = [
     );
     return [name, graph] as const;
   }),
+  ["input gradient", inputGradient()],
+];
+
+/** The gradient of a convolution by its input: windows that slide the other way. */
+function inputGradient(): Graph {
+  const spec = (shape: readonly number[]) => ({ aval: aval(shape, "float32"), weak: false });
+  const shapes = [
+    [2, 5, 7, 6],
+    [3, 3, 6, 12],
+    [2, 5, 7, 12],
+  ];
+  const { graph } = traceFunction("dx", shapes.map(spec), ([x, w, dy]) =>
+    grad((image: Tensor) => conv(image, w!, { padding: "SAME" }).mul(dy!).sum())(x!),
+  );
+  return optimise(graph);
+}
+
+/** Those whose windows the template for sliding ones takes. */
+const sliding = [
+  "convolution",
+  "convolution of one channel",
+  "convolution of three channels",
+  "input gradient",
 ];
 
 const programOf = (g: Graph, emit = {}): Executable => {
@@ -124,11 +153,14 @@ const programOf = (g: Graph, emit = {}): Executable => {
 
 describe("every tile computes the same", () => {
   // Those of workgroup memory, which CPU drivers compile for seconds, are in contract.test.ts.
-  it.each(products)("%s", { timeout: 120_000 }, async (_, g) => {
+  it.each(products)("%s", { timeout: 120_000 }, async (name, g) => {
     const { schedule } = programOf(g);
     const { tiles } = schedule.dispatches.map((d) => tilesOf(schedule, d)).find((t) => t)!;
     const variants = new Set(tiles.map((t) => t.split("-")[0]!.split(" ")[0]));
     expect([...variants]).toContain("register");
+    if (sliding.includes(name) && currentGpu("test").subgroupSize > 0) {
+      expect(tiles[0]).toMatch(/^subgroup-windows/);
+    }
     for (const tile of tiles) {
       await expectSame(g, 1e-5, { emit: { tile } });
     }
