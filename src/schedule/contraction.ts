@@ -69,7 +69,7 @@ export function fitsTemplate(a: Aval, b: Aval, p: ContractParams, target: Target
   if (a.dtype !== "float32") return false;
   if (Math.min(m, n, k) >= 4) return products >= 4096;
   // Lanes that stand above each other waste little on two or three columns, and load every row once.
-  const rows = target.software && target.subgroupSize > 0;
+  const rows = target.software && target.subgroupSize >= 8;
   return rows && m >= 4 && Math.min(n, k) >= 2 && products >= 65536;
 }
 

@@ -181,8 +181,9 @@ export function tilesFor(
     while (lanes > 2 && n <= lanes * 2) lanes /= 2;
     const tall = rowsTileFor(sg, k.sizes);
     const sliding = tall && slidingOf(k, c, sg);
-    if (sliding) tiles.push(windowsTile(tall, sliding));
-    if (tall) tiles.push(tall);
+    const talls = [...(sliding ? [windowsTile(tall, sliding)] : []), ...(tall ? [tall] : [])];
+    // Of 4 lanes, which load as fast as they compute, none needs to be spared a load.
+    if (sg > 4) tiles.push(...talls);
     const all = [lanes, ...[widest, widest / 2].filter((x) => x !== lanes && x >= 2)];
     for (const l of all) {
       if (left.vectors(["across"]) !== null && left.vectors(["depth"]) === null) {
@@ -190,6 +191,7 @@ export function tilesFor(
       }
       for (const r of rowsFor(sg, k.sizes, sg / l)) tiles.push(subgroupTile(sg, r, l));
     }
+    if (sg <= 4) tiles.push(...talls);
   }
   tiles.push(registerTile(8, 8), registerTile(4, 8), workgroupTile);
   const first = !target.software ? "workgroup" : hasSubgroups(target) ? "subgroup" : "register";

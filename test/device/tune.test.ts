@@ -159,7 +159,7 @@ describe("every tile computes the same", () => {
     const variants = new Set(tiles.map((t) => t.split("-")[0]!.split(" ")[0]));
     expect([...variants]).toContain("register");
     if (sliding.includes(name) && currentGpu("test").subgroupSize > 0) {
-      expect(tiles[0]).toMatch(/^subgroup-windows/);
+      expect(tiles.filter((t) => t.startsWith("subgroup-windows")).length).toBe(1);
     }
     for (const tile of tiles) {
       await expectSame(g, 1e-5, { emit: { tile } });
