@@ -11,7 +11,8 @@ import {
 } from "./measuring.js";
 import { labelOf } from "./methods.js";
 import { type Labelled, networkOf } from "./networks.js";
-import type { Experiment, Hyper, MethodName } from "./scales.js";
+import type { Experiment, Hyper, Measure, MethodName } from "./scales.js";
+import { NotRun } from "./store.js";
 import { disposeTree, laneOf, type TrainState, trainer } from "./training.js";
 
 /** One seed of one method. */
@@ -34,8 +35,8 @@ const evaluationBatch = 500;
 export interface Extras {
   readonly curvature: boolean;
   readonly landscape: boolean;
-  /** More test sets: name and images. */
-  readonly others?: readonly (readonly [name: string, batches: readonly Labelled[]])[];
+  /** More test sets: name and images, made when they are needed. */
+  readonly others?: readonly (readonly [name: string, batches: (images: Images) => Labelled[]])[];
 }
 
 export interface Job {
@@ -89,36 +90,49 @@ export async function train(
   const test = pieces(images.test, images, images.test.size, evaluationBatch);
   const m = scale.measuring;
   const measured = pieces(images.test, images, m.examples, evaluationBatch);
+  const wanted = (what: Measure) => e.measure?.includes(what) ?? true;
+  const more = extras.others?.map(([name, make]) => [name, make(images)] as const);
   const runs: Run[] = [];
   for (const [i, seed] of seeds.entries()) {
     signal.throwIfAborted();
     const lane = laneOf(train, seeds.length, i);
     const others: Record<string, Score> = {};
-    for (const [name, batches] of extras.others ?? []) others[name] = await score(lane, batches);
+    for (const [name, batches] of more ?? []) others[name] = await score(lane, batches);
     runs.push({
       seed,
       trainLoss: losses[i]!,
       test: await score(lane, test),
-      ...(extras.curvature ? { curvature: await curvatureOf(model, lane, measured, m) } : {}),
-      ...(extras.landscape && seed === 0
+      ...(extras.curvature && wanted("curvature")
+        ? { curvature: await curvatureOf(model, lane, measured, m) }
+        : {}),
+      ...(extras.landscape && wanted("landscape") && seed === 0
         ? { landscape: await landscapeOf(model, lane, measured, m) }
         : {}),
-      ...(extras.others ? { others } : {}),
+      ...(more ? { others } : {}),
     });
     if (seeds.length > 1) disposeTree(lane);
     progress.at(`${what}: measured`, i + 1, seeds.length);
   }
-  disposeTree([train, test, measured]);
+  disposeTree([train, test, measured, more?.map(([, batches]) => batches) ?? []]);
   return runs;
 }
 
-/** All runs of an experiment that there are raw results for, or that are made now. */
+/** What decides a run's result: all settings but words, the search, and which methods there are. */
+export function settingsKey(e: Experiment) {
+  const { title: _, tune: __, methods: ___, ...settings } = e;
+  return settings;
+}
+
+/**
+ * All runs of an experiment: from raw results, or made now. Of a store that only reads, those that
+ * are there.
+ */
 export async function runsOf(
   part: string,
   e: Experiment,
   context: Context,
   extras: Extras,
-  images: Images,
+  images: () => Promise<Images>,
 ): Promise<Map<MethodName, Run[]>> {
   const hyper = await chosen(e, context, images);
   const m = context.scale.measuring;
@@ -126,14 +140,19 @@ export async function runsOf(
   for (const method of e.methods) {
     const runs: Run[] = [];
     for (const seeds of groups(e)) {
-      const { tune: _, methods: __, ...settings } = e;
       const others = extras.others?.map(([name]) => name) ?? [];
-      const key = { settings, hyper, method, seeds, measuring: m, others };
-      const job = { experiment: e, method, hyper, images, seeds, extras };
+      const { track: _, ratioBatches: __, ...measuring } = m;
+      const key = { settings: settingsKey(e), hyper, method, seeds, measuring, others };
       const name = `${part}/${e.name}/${method}-seeds-${seeds[0]}-${seeds.at(-1)}`;
-      runs.push(...(await context.store.once(name, key, () => train(job, context))).result);
+      const work = async () =>
+        train({ experiment: e, method, hyper, images: await images(), seeds, extras }, context);
+      try {
+        runs.push(...(await context.store.once(name, key, work)).result);
+      } catch (error) {
+        if (!(error instanceof NotRun)) throw error;
+      }
     }
-    found.set(method, runs);
+    if (runs.length > 0) found.set(method, runs);
   }
   return found;
 }
@@ -149,22 +168,27 @@ export interface Trial {
  * The grid, one family of numbers after the other, by accuracy on held-out training images: never on
  * test images. Without a grid, the experiment's own numbers.
  */
-export async function chosen(e: Experiment, context: Context, images: Images): Promise<Hyper> {
+export async function chosen(
+  e: Experiment,
+  context: Context,
+  images: () => Promise<Images>,
+): Promise<Hyper> {
   const { tune } = e;
   if (!tune) return e.hyper;
-  const split = heldOut(images, tune.heldOut);
   const seeds = Array.from({ length: tune.seeds }, (_, i) => 1000 + i);
   let best = e.hyper;
   const attempt = async (method: MethodName, hyper: Hyper): Promise<Trial> => {
     const shorter: Experiment = { ...e, epochs: tune.epochs };
     const runs: Run[] = [];
-    const each = Math.max(1, e.lanes);
+    const each = Math.min(e.lanes, tune.seeds);
     const name = `tune/${e.name}/${method}-${Object.values(hyper).join("-")}`;
-    const { tune: _, methods: __, seeds: ___, ...settings } = shorter;
+    // Seeds and lanes of what comes later change nothing here: figures use the tables' search.
+    const { seeds: _, lanes: __, measure: ___, ...settings } = settingsKey(shorter);
     const raw = await context.store.once(
       name,
       { settings, hyper, method, seeds, tune: tune.heldOut },
       async () => {
+        const split = heldOut(await images(), tune.heldOut);
         for (let i = 0; i < seeds.length; i += each) {
           const job = {
             experiment: shorter,

@@ -31,15 +31,20 @@ export interface Images {
   readonly std: readonly number[];
 }
 
+/** Where Debian's package dataset-fashion-mnist is, which fashionMnist() looks for by itself. */
+const debianFashion = "/usr/share/datasets/fashion-mnist";
+
 /** Why a data set cannot be read here; undefined where it can. */
 export function missing(name: DatasetName, folders: Folders): string | undefined {
   if (name === "mnist") return undefined;
+  if (name === "fashion-mnist" && !folders[name] && existsSync(debianFashion)) return undefined;
   const folder = folders[name];
   const option = { "fashion-mnist": "--fashion", "cifar-10": "--cifar", "cifar-100": "--cifar100" }[
     name
   ];
   const source = {
-    "fashion-mnist": "its four IDX files, from https://github.com/zalandoresearch/fashion-mnist",
+    "fashion-mnist":
+      "its four IDX files, from https://github.com/zalandoresearch/fashion-mnist, or install Debian's package dataset-fashion-mnist",
     "cifar-10": "its binary version, from https://www.cs.toronto.edu/~kriz/cifar.html",
     "cifar-100": "its binary version, from https://www.cs.toronto.edu/~kriz/cifar.html",
   }[name];

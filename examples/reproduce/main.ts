@@ -7,11 +7,12 @@ import { Argument, Command, Option } from "commander";
 import { DawngradError, hideDawnWarnings, init } from "dawngrad";
 import type { Context } from "./context.js";
 import type { Folders } from "./images.js";
-import { type PartName, partNames, table1, table2, tracked } from "./parts.js";
+import { type PartName, partNames } from "./parts.js";
 import { progressOn } from "./progress.js";
 import { writeReport } from "./report.js";
 import { type ScaleName, scaleNames, scales } from "./scales.js";
 import { storeIn } from "./store.js";
+import { material, work } from "./work.js";
 
 interface Options {
   readonly scale: ScaleName;
@@ -20,6 +21,8 @@ interface Options {
   readonly cifar?: string;
   readonly cifar100?: string;
   readonly adapter: "auto" | "hardware" | "software";
+  /** Train nothing: the report of what is there. */
+  readonly report?: boolean;
   readonly quiet: boolean;
 }
 
@@ -39,6 +42,7 @@ const program = (): Command =>
         .choices(["auto", "hardware", "software"])
         .default("auto"),
     )
+    .option("--report", "train nothing: write the report of the raw results that are there", false)
     .option("--quiet", "print nothing but the report's place", false);
 
 const given = <T extends object>(x: T): T =>
@@ -52,10 +56,13 @@ export async function reproduce(
   stream: NodeJS.WritableStream = process.stdout,
 ): Promise<string> {
   const parts = asked.includes("all") ? partNames : partNames.filter((p) => asked.includes(p));
-  const device = await init({ adapter: options.adapter });
   const progress = progressOn(stream, options.quiet);
-  const name = device.description || device.vendor;
-  progress.log(`device ${name}`);
+  let name = "none";
+  if (!options.report) {
+    const device = await init({ adapter: options.adapter });
+    name = device.description || device.vendor;
+    progress.log(`device ${name}`);
+  }
   const folders = given({
     "fashion-mnist": options.fashion,
     "cifar-10": options.cifar,
@@ -69,14 +76,14 @@ export async function reproduce(
     progress,
     signal,
   };
-  const wants = (...some: PartName[]) => some.some((p) => parts.includes(p));
-  const material = given({
-    // Table 3 and figure 4 look at the networks that table 1 trains.
-    table1: wants("table1", "table3", "figure4") ? await table1(context) : undefined,
-    table2: wants("table2") ? await table2(context) : undefined,
-    tracked: wants("figure1", "figure2") ? await tracked(context) : undefined,
-  });
-  return writeReport(parts, material as never, context);
+  const report = async () => writeReport(parts, await material(parts, context), context);
+  try {
+    if (!options.report) await work(parts, context, report);
+  } catch (error) {
+    if (signal.aborted) await report();
+    throw error;
+  }
+  return report();
 }
 
 async function main(): Promise<number> {
@@ -92,7 +99,9 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (controller.signal.aborted) {
-      process.stderr.write("Interrupted: the same command goes on from here.\n");
+      process.stderr.write(
+        "Interrupted: the report has what was done, and the same command goes on from here.\n",
+      );
       return 130;
     }
     if (!(error instanceof DawngradError)) throw error;

@@ -1,6 +1,6 @@
 /** The networks as layers, and their losses. */
 import { mean, random, type Tensor } from "dawngrad";
-import { type AnyLayer, flatten, mlp, resnet, serial, softmaxCrossEntropy } from "dawngrad/nn";
+import { type AnyLayer, flatten, mlp, resnet, serial, softmaxCrossEntropy, vit } from "dawngrad/nn";
 import type { NetworkSpec } from "./scales.js";
 
 export type Params = unknown;
@@ -22,6 +22,10 @@ export function networkOf(spec: NetworkSpec, classes: number): AnyLayer {
         classes,
         stem: "cifar",
       }) as unknown as AnyLayer;
+    case "vit": {
+      const { kind: _, ...shape } = spec;
+      return vit({ ...shape, classes }) as unknown as AnyLayer;
+    }
   }
 }
 

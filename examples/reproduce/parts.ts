@@ -3,18 +3,20 @@
 import { array } from "dawngrad";
 import type { Context } from "./context.js";
 import { corrupted, corruptions } from "./corruptions.js";
-import { chosen, groups, imagesOf, type Run, runsOf, train } from "./experiment.js";
+import { chosen, groups, imagesOf, type Run, runsOf, settingsKey, train } from "./experiment.js";
 import { type Images, missing, normalised, pieces } from "./images.js";
 import { type Curvature, curvatureOf, type Ratio, ratioOf } from "./measuring.js";
 import { type Labelled, networkOf } from "./networks.js";
 import type { Experiment, Hyper, MethodName } from "./scales.js";
+import { NotRun } from "./store.js";
 
 export const partNames = ["table1", "table2", "table3", "figure1", "figure2", "figure4"] as const;
 export type PartName = (typeof partNames)[number];
 
-/** An experiment's runs, or why there are none. */
+/** An experiment's runs; none where it was skipped, or not run so far. */
 export interface Outcome {
   readonly experiment: Experiment;
+  /** Why it cannot run here. */
   readonly skipped?: string;
   readonly hyper?: Hyper;
   readonly runs?: ReadonlyMap<MethodName, readonly Run[]>;
@@ -23,7 +25,7 @@ export interface Outcome {
 async function outcome(
   e: Experiment,
   context: Context,
-  work: (images: Images) => Promise<Omit<Outcome, "experiment">>,
+  work: (images: () => Promise<Images>) => Promise<Omit<Outcome, "experiment">>,
 ): Promise<Outcome> {
   const why = missing(e.data, context.folders);
   if (why !== undefined) {
@@ -31,46 +33,43 @@ async function outcome(
     return { experiment: e, skipped: why };
   }
   context.progress.log(`${e.name}: ${e.title}`);
-  return { experiment: e, ...(await work(await imagesOf(e, context))) };
-}
-
-/** Table 1; the same runs carry table 3's curvature and figure 4's landscapes. */
-export async function table1(context: Context): Promise<Outcome[]> {
-  const out: Outcome[] = [];
-  for (const e of context.scale.table1) {
-    out.push(
-      await outcome(e, context, async (images) => ({
-        hyper: await chosen(e, context, images),
-        runs: await runsOf("table1", e, context, { curvature: true, landscape: true }, images),
-      })),
-    );
+  try {
+    return { experiment: e, ...(await work(() => imagesOf(e, context))) };
+  } catch (error) {
+    if (!(error instanceof NotRun)) throw error;
+    return { experiment: e };
   }
-  return out;
 }
 
-/** Table 2: an adaptive optimizer, and corrupted test images. */
-export async function table2(context: Context): Promise<Outcome[]> {
-  const out: Outcome[] = [];
-  for (const e of context.scale.table2) {
-    out.push(
-      await outcome(e, context, async (images) => {
-        const others = Object.keys(corruptions).flatMap((name) =>
-          context.scale.severities.map(
-            (severity) => [`${name} ${severity}`, corruptedPieces(images, name, severity)] as const,
-          ),
-        );
-        const extras = { curvature: false, landscape: false, others };
-        return {
-          hyper: await chosen(e, context, images),
-          runs: await runsOf("table2", e, context, extras, images),
-        };
-      }),
+/** An experiment of Table 1; the same runs carry table 3's curvature and figure 4's landscapes. */
+export const table1 = (e: Experiment, context: Context): Promise<Outcome> =>
+  outcome(e, context, async (images) => ({
+    hyper: await chosen(e, context, images),
+    runs: await runsOf("table1", e, context, { curvature: true, landscape: true }, images),
+  }));
+
+/** An experiment of Table 2: an adaptive optimizer, and corrupted test images. */
+export const table2 = (e: Experiment, context: Context): Promise<Outcome> =>
+  outcome(e, context, async (images) => {
+    const others = Object.keys(corruptions).flatMap((name) =>
+      context.scale.severities.map(
+        (severity) =>
+          [`${name} ${severity}`, (all: Images) => corruptedPieces(all, name, severity)] as const,
+      ),
     );
-  }
-  return out;
-}
+    return {
+      hyper: await chosen(e, context, images),
+      runs: await runsOf(
+        "table2",
+        e,
+        context,
+        { curvature: false, landscape: false, others },
+        images,
+      ),
+    };
+  });
 
-const corruptedImages = 2000;
+const corruptedImages = 1000;
 
 function corruptedPieces(images: Images, name: string, severity: number): Labelled[] {
   const test = images.test.take(Math.min(corruptedImages, images.test.size));
@@ -102,23 +101,24 @@ export interface Tracked {
 }
 
 /** Figures 1 and 2 come from the same trainings. */
-export async function tracked(context: Context): Promise<{
+export interface TrackedOutcome {
   readonly experiment: Experiment;
   readonly skipped?: string;
-  readonly seeds?: Tracked[];
-}> {
+  /** Absent where it was skipped, or not run so far. */
+  readonly seeds?: readonly Tracked[];
+}
+
+export async function tracked(context: Context): Promise<TrackedOutcome> {
   const e = context.scale.figures;
-  const m = context.scale.measuring;
-  let seeds: Tracked[] | undefined;
+  const { track: epochs, ratioBatches, ...measuring } = context.scale.measuring;
+  const seeds: Tracked[] = [];
   const { skipped } = await outcome(e, context, async (images) => {
     const hyper = await chosen({ ...e, methods: ["base", "sam"] }, context, images);
-    seeds = [];
     for (const group of groups(e)) {
-      const { tune: _, methods: __, ...settings } = e;
-      const key = { settings, hyper, group, measuring: m };
+      const key = { settings: settingsKey(e), hyper, group, measuring, epochs, ratioBatches };
       const name = `figures/${e.name}/sam-seeds-${group[0]}-${group.at(-1)}`;
-      const raw = await context.store.once(name, key, () =>
-        track(e, hyper, images, group, context),
+      const raw = await context.store.once(name, key, async () =>
+        track(e, hyper, await images(), group, context),
       );
       seeds.push(...raw.result);
     }
@@ -127,7 +127,7 @@ export async function tracked(context: Context): Promise<{
   return {
     experiment: e,
     ...(skipped === undefined ? {} : { skipped }),
-    ...(seeds ? { seeds } : {}),
+    ...(seeds.length > 0 ? { seeds } : {}),
   };
 }
 

@@ -7,20 +7,9 @@ import { figure4, type Named } from "./landscapes.js";
 import { labelOf } from "./methods.js";
 import type { Outcome, PartName, Tracked } from "./parts.js";
 import { draw } from "./pictures.js";
-import type { Experiment } from "./scales.js";
 import { mean } from "./statistics.js";
 import { accuracyTable, comparisons, corruptionTable, curvatureTable } from "./tables.js";
-
-/** What was made for the report; parts that were not asked for are absent. */
-export interface Material {
-  readonly table1?: readonly Outcome[];
-  readonly table2?: readonly Outcome[];
-  readonly tracked?: {
-    readonly experiment: Experiment;
-    readonly skipped?: string;
-    readonly seeds?: readonly Tracked[];
-  };
-}
+import type { Material } from "./work.js";
 
 const title = (o: Outcome): string => `### ${o.experiment.title}\n`;
 const skipped = (o: Outcome): string => `${title(o)}\nSkipped: ${o.skipped}.\n`;

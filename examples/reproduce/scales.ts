@@ -21,6 +21,13 @@ export type NetworkSpec =
       readonly block: "basic" | "bottleneck";
       readonly layers: readonly [number, number, number, number];
       readonly width: number;
+    }
+  | {
+      readonly kind: "vit";
+      readonly patch: number;
+      readonly features: number;
+      readonly depth: number;
+      readonly heads: number;
     };
 
 /** Numbers that the grid may change; the rest of a training is fixed. */
@@ -63,9 +70,13 @@ export interface Experiment {
   readonly lanes: number;
   readonly methods: readonly MethodName[];
   readonly hyper: Hyper;
+  /** What is measured of finished networks beside accuracy: all of it where undefined. */
+  readonly measure?: readonly Measure[];
   /** The search on a held-out split: epochs, seeds, images held out, and the values tried. */
   readonly tune?: Tuning;
 }
+
+export type Measure = "curvature" | "landscape";
 
 export interface Tuning {
   readonly epochs: number;
@@ -157,26 +168,26 @@ const smokeMlp: Experiment = {
 
 const smallMlp: Experiment = {
   name: "mlp-mnist",
-  title: "MLP 784-128-64-10 on 4,000 images of MNIST, 20% of their labels wrong",
+  title: "MLP 784-128-64-10 on 2,560 images of MNIST, 20% of their labels wrong",
   network: { kind: "mlp", hidden: [128, 64] },
   data: "mnist",
-  trainSize: 4000,
+  trainSize: 2560,
   noise: 0.2,
   augmentation: "none",
   optimizer: "sgd",
-  epochs: 30,
+  epochs: 25,
   batch: 128,
   seeds: 10,
   lanes: 10,
   methods: all,
   hyper: { ...published, lr: 0.1, weightDecay: 5e-4 },
   tune: {
-    epochs: 15,
+    epochs: 12,
     seeds: 3,
-    heldOut: 1000,
+    heldOut: 500,
     lr: [0.05, 0.1, 0.2],
-    weightDecay: [5e-4, 1e-3],
-    rho: [0.05, 0.1, 0.2, 0.4],
+    weightDecay: [5e-4],
+    rho: [0.05, 0.1, 0.2],
     sigma: [0.005, 0.02],
     code: [
       [0.1, 0.01],
@@ -190,22 +201,47 @@ const smallMlp: Experiment = {
   },
 };
 
+/**
+ * Its Hessian is left to the larger scales: on a processor compiling and running its products takes
+ * longer than training.
+ */
 const smallResnet: Experiment = {
   name: "resnet-mnist",
-  title: "Narrow batch-norm ResNet (width 8, 4 blocks) on 4,000 images of MNIST, random crops",
+  title:
+    "Narrow batch-norm ResNet-10 (8 channels) on 1,024 images of MNIST, 20% wrong labels, crops",
   network: { kind: "resnet", block: "basic", layers: [1, 1, 1, 1], width: 8 },
   data: "mnist",
-  trainSize: 4000,
-  testSize: 5000,
+  trainSize: 1024,
+  testSize: 2000,
   noise: 0.2,
   augmentation: "basic",
   optimizer: "sgd",
-  epochs: 8,
-  batch: 128,
+  epochs: 6,
+  batch: 64,
   seeds: 3,
   lanes: 1,
   methods: fewer,
   hyper: published,
+  measure: [],
+};
+
+const smallVit: Experiment = {
+  name: "vit-mnist-adamw",
+  title: "ViT (patches of 7, 32 features, 2 blocks) on 2,560 images of MNIST, AdamW",
+  network: { kind: "vit", patch: 7, features: 32, depth: 2, heads: 4 },
+  data: "mnist",
+  trainSize: 2560,
+  testSize: 2000,
+  noise: 0,
+  augmentation: "none",
+  optimizer: "adamw",
+  epochs: 15,
+  batch: 64,
+  seeds: 3,
+  lanes: 3,
+  methods: ["base", "sam", "r-sam", "cr-sam", "cr-sam-control"],
+  hyper: { ...published, lr: 2e-3, weightDecay: 0.05 },
+  measure: [],
 };
 
 /** The same on another data set, for `--fashion` and `--cifar`. */
@@ -271,13 +307,13 @@ const adamw = (e: Experiment, changes: Partial<Experiment> = {}): Experiment => 
 });
 
 const smallMeasuring: Measuring = {
-  probes: 32,
+  probes: 16,
   examples: 1000,
-  lanczos: 24,
-  grid: 21,
+  lanczos: 16,
+  grid: 15,
   reach: 1,
-  track: [0, 1, 2, 4, 8, 12, 18, 24, 30],
-  ratioBatches: 16,
+  track: [0, 1, 3, 6, 10, 15, 20, 25],
+  ratioBatches: 8,
 };
 
 const smallAndMore: readonly Experiment[] = [
@@ -286,12 +322,12 @@ const smallAndMore: readonly Experiment[] = [
   on(
     smallMlp,
     "fashion-mnist",
-    "MLP 784-128-64-10 on 4,000 images of Fashion-MNIST, 20% wrong labels",
+    "MLP 784-128-64-10 on 2,560 images of Fashion-MNIST, 20% of their labels wrong",
   ),
   on(
-    { ...smallResnet, noise: 0 },
+    { ...smallResnet, noise: 0, epochs: 8 },
     "cifar-10",
-    "Narrow batch-norm ResNet on 4,000 images of CIFAR-10, crops and flips",
+    "Narrow batch-norm ResNet-10 (8 channels) on 1,024 images of CIFAR-10, crops and flips",
   ),
 ];
 
@@ -315,9 +351,7 @@ export const scales: Readonly<Record<ScaleName, Scale>> = {
   },
   small: {
     table1: smallAndMore,
-    table2: [
-      adamw(smallMlp, { noise: 0, methods: ["base", "sam", "r-sam", "cr-sam", "cr-sam-control"] }),
-    ],
+    table2: [smallVit],
     figures: { ...smallMlp, seeds: 5, lanes: 5, methods: ["sam"] },
     severities: [1, 3, 5],
     measuring: smallMeasuring,
@@ -336,7 +370,19 @@ export const scales: Readonly<Record<ScaleName, Scale>> = {
           }))
         : [{ ...e, epochs: 60 }],
     ),
-    table2: [adamw(smallMlp, { noise: 0, methods: all, epochs: 60 })],
+    table2: [
+      {
+        ...smallVit,
+        title: "ViT (patches of 4, 64 features, 4 blocks) on 20,000 images of MNIST, AdamW",
+        network: { kind: "vit", patch: 4, features: 64, depth: 4, heads: 4 },
+        trainSize: 20_000,
+        testSize: 10_000,
+        epochs: 30,
+        seeds: 6,
+        lanes: 1,
+        methods: all,
+      },
+    ],
     figures: { ...smallMlp, epochs: 60, methods: ["sam"] },
     severities: [1, 2, 3, 4, 5],
     measuring: { ...smallMeasuring, examples: 5000, track: [0, 1, 2, 5, 10, 20, 30, 45, 60] },

@@ -10,17 +10,25 @@ export interface Raw<R> {
   readonly result: R;
 }
 
+/** A piece of work that a store that only reads has no result of. */
+export class NotRun extends Error {
+  override readonly name = "NotRun";
+}
+
 export interface Store {
   readonly folder: string;
-  /** The file's result where its key is the same, else the work's, which is written first. */
+  /**
+   * The file's result where its key is the same, else the work's, which is written first; a store that
+   * only reads throws NotRun.
+   */
   once<R>(name: string, key: unknown, work: () => Promise<R>): Promise<Raw<R>>;
-  /** What is there; undefined where nothing is. */
-  read<R>(name: string): Promise<Raw<R> | undefined>;
+  /** The same store, for reading alone. */
+  reading(): Store;
 }
 
 const canonical = (key: unknown): string => JSON.stringify(key);
 
-export function storeIn(folder: string, device: string): Store {
+export function storeIn(folder: string, device: string, readOnly = false): Store {
   const fileOf = (name: string) => join(folder, "raw", `${name}.json`);
   const read = async <R>(name: string): Promise<Raw<R> | undefined> => {
     let text: string;
@@ -38,10 +46,11 @@ export function storeIn(folder: string, device: string): Store {
   };
   return {
     folder,
-    read,
+    reading: () => storeIn(folder, device, true),
     async once<R>(name: string, key: unknown, work: () => Promise<R>) {
       const before = await read<R>(name);
       if (before && canonical(before.key) === canonical(key)) return before;
+      if (readOnly) throw new NotRun(`${name} has not been run`);
       const began = performance.now();
       const result = await work();
       const seconds = Math.round((performance.now() - began) / 100) / 10;

@@ -45,7 +45,16 @@ export function comparisons({ runs }: Outcome, of: (run: Run) => number): Compar
     const control = controlOf[method];
     const other = control && runs.get(control);
     if (!control || !other) return [];
-    const [a, b] = [runs.get(method)!.map(of), other.map(of)];
+    // Pairs of the same seed; an interrupted run may lack some.
+    const [ours, theirs] = [runs.get(method)!, other].map(
+      (r) => new Map(r.map((x) => [x.seed, x])),
+    );
+    const seeds = [...ours!.keys()].filter((seed) => theirs!.has(seed));
+    if (seeds.length === 0) return [];
+    const [a, b] = [ours!, theirs!].map((r) => seeds.map((seed) => of(r.get(seed)!))) as [
+      number[],
+      number[],
+    ];
     return [{ method, control, difference: a.map((x, i) => x - b[i]!), raw: pairedP(a, b) }];
   });
   const adjusted = holm(pairs.map((p) => p.raw));
