@@ -48,10 +48,12 @@ export function settingsOf(name: MethodName, h: Hyper): string {
 type Base<P, S, B> = GradFn<P, S, B, Tensor, null>;
 type Gradient<P, S, B> = GradFn<P, S, B, Tensor, unknown>;
 
+/** `lanes` is CR-SAM's: whether its two perturbed passes are one vmap, or the same kernels twice. */
 export function gradientFunction<P, S, B>(
   name: MethodName,
   base: Base<P, S, B>,
   h: Hyper,
+  lanes: "vmap" | "sequential" = "vmap",
 ): Gradient<P, S, B> {
   switch (name) {
     case "base":
@@ -61,7 +63,7 @@ export function gradientFunction<P, S, B>(
     case "r-sam":
       return rSam({ rho: h.rho, sigma: h.sigma })(base);
     case "cr-sam":
-      return crSam({ rho: h.rho, alpha: h.alpha, beta: h.beta })(base);
+      return crSam({ rho: h.rho, alpha: h.alpha, beta: h.beta, lanes })(base);
     case "cr-sam-control":
       return sam({ rho: h.rho * (1 + 2 * h.beta) })(base);
     case "cr-sam-paper":
@@ -71,6 +73,7 @@ export function gradientFunction<P, S, B>(
         alpha: h.paperAlpha,
         beta: h.paperBeta,
         floor: { A: h.floorA, B: h.floorB },
+        lanes,
       })(base);
     case "cr-sam-paper-control":
       return paperControl(base, h);

@@ -69,6 +69,11 @@ export interface Experiment {
   /** Seeds that train as lanes of one vmapped program. */
   readonly lanes: number;
   readonly methods: readonly MethodName[];
+  /**
+   * CR-SAM's perturbed passes: as one vmap (default), or one after the other, which on a processor
+   * saves compiling every kernel of a deep network in a second form.
+   */
+  readonly passes?: "vmap" | "sequential";
   readonly hyper: Hyper;
   /** What is measured of finished networks beside accuracy: all of it where undefined. */
   readonly measure?: readonly Measure[];
@@ -185,9 +190,9 @@ const smallMlp: Experiment = {
     epochs: 12,
     seeds: 3,
     heldOut: 500,
-    lr: [0.05, 0.1, 0.2],
+    lr: [0.02, 0.05, 0.1, 0.2],
     weightDecay: [5e-4],
-    rho: [0.05, 0.1, 0.2],
+    rho: [0.02, 0.05, 0.1, 0.2],
     sigma: [0.005, 0.02],
     code: [
       [0.1, 0.01],
@@ -221,6 +226,7 @@ const smallResnet: Experiment = {
   seeds: 3,
   lanes: 1,
   methods: fewer,
+  passes: "sequential",
   hyper: published,
   measure: [],
 };
@@ -240,6 +246,7 @@ const smallVit: Experiment = {
   seeds: 3,
   lanes: 3,
   methods: ["base", "sam", "r-sam", "cr-sam", "cr-sam-control"],
+  passes: "sequential",
   hyper: { ...published, lr: 2e-3, weightDecay: 0.05 },
   measure: [],
 };

@@ -54,7 +54,7 @@ export function trainer(
 ): Trainer {
   const stepsPerEpoch = Math.floor(images.train.size / e.batch);
   const optimizer = optimizerOf(e, h, e.epochs * stepsPerEpoch);
-  const gradient = gradientFunction(method, gradientOf(trainingLoss(model)), h);
+  const gradient = gradientFunction(method, gradientOf(trainingLoss(model)), h, e.passes);
   const one: StepFn = (train, batch, key) => {
     const { loss, grads, state } = gradient(train.params, train.state, batch, key);
     const [updates, next] = optimizer.update(grads, train.optimizer, train.params);
