@@ -2,7 +2,7 @@
 
 import type { Folders } from "./images.js";
 import type { Progress } from "./progress.js";
-import type { Scale, ScaleName } from "./scales.js";
+import type { Scale, ScaleName } from "./settings.js";
 import type { Store } from "./store.js";
 
 export interface Context {

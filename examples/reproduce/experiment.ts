@@ -1,6 +1,7 @@
 /** An experiment's runs: every method from every seed, piece by piece into the store. */
+import { disposeBatches, pieces } from "./batches.js";
 import type { Context } from "./context.js";
-import { heldOut, type Images, pieces, readImages } from "./images.js";
+import { heldOut, type Images, readImages } from "./images.js";
 import {
   type Curvature,
   curvatureOf,
@@ -10,9 +11,10 @@ import {
   scorer,
 } from "./measuring.js";
 import { labelOf } from "./methods.js";
-import { type Labelled, networkOf } from "./networks.js";
-import type { Experiment, Hyper, Measure, MethodName } from "./scales.js";
+import { networkOf } from "./networks.js";
+import type { Experiment, Hyper, Measure, MethodName } from "./settings.js";
 import { NotRun } from "./store.js";
+import type { TestSet } from "./test-sets.js";
 import { disposeTree, laneOf, type TrainState, trainer } from "./training.js";
 
 /** One seed of one method. */
@@ -29,14 +31,13 @@ export interface Run {
   readonly others?: Readonly<Record<string, Score>>;
 }
 
-/** Images in one evaluation, and the batch that curvature and ratios are measured with. */
-const evaluationBatch = 500;
+/** Images in one evaluation, and the batch that curvature is measured with. */
+const evaluationBatch = (e: Experiment): number => (e.data === "imagenet" ? 100 : 500);
 
 export interface Extras {
   readonly curvature: boolean;
   readonly landscape: boolean;
-  /** More test sets: name and images, made when they are needed. */
-  readonly others?: readonly (readonly [name: string, batches: (images: Images) => Labelled[]])[];
+  readonly others?: readonly TestSet[];
 }
 
 export interface Job {
@@ -87,17 +88,25 @@ export async function train(
     await look(epoch + 1);
   }
   const score = scorer(model);
-  const test = pieces(images.test, images, images.test.size, evaluationBatch);
+  const test = pieces(images.test, images, images.test.size, evaluationBatch(e));
   const m = scale.measuring;
-  const measured = pieces(images.test, images, m.examples, evaluationBatch);
+  const measured = pieces(images.test, images, m.examples, evaluationBatch(e));
   const wanted = (what: Measure) => e.measure?.includes(what) ?? true;
-  const more = extras.others?.map(([name, make]) => [name, make(images)] as const);
+  const others = seeds.map((): Record<string, Score> => ({}));
+  for (const set of extras.others ?? []) {
+    signal.throwIfAborted();
+    const { batches, among } = await set.open(images);
+    for (const i of seeds.keys()) {
+      const lane = laneOf(train, seeds.length, i);
+      others[i]![set.name] = await score(lane, batches, among);
+      if (seeds.length > 1) disposeTree(lane);
+    }
+    disposeBatches(batches);
+  }
   const runs: Run[] = [];
   for (const [i, seed] of seeds.entries()) {
     signal.throwIfAborted();
     const lane = laneOf(train, seeds.length, i);
-    const others: Record<string, Score> = {};
-    for (const [name, batches] of more ?? []) others[name] = await score(lane, batches);
     runs.push({
       seed,
       trainLoss: losses[i]!,
@@ -108,12 +117,14 @@ export async function train(
       ...(extras.landscape && wanted("landscape") && seed === 0
         ? { landscape: await landscapeOf(model, lane, measured, m) }
         : {}),
-      ...(more ? { others } : {}),
+      ...(extras.others ? { others: others[i]! } : {}),
     });
     if (seeds.length > 1) disposeTree(lane);
     progress.at(`${what}: measured`, i + 1, seeds.length);
   }
-  disposeTree([train, test, measured, more?.map(([, batches]) => batches) ?? []]);
+  disposeTree(train);
+  disposeBatches(test);
+  disposeBatches(measured);
   return runs;
 }
 
@@ -140,7 +151,7 @@ export async function runsOf(
   for (const method of e.methods) {
     const runs: Run[] = [];
     for (const seeds of groups(e)) {
-      const others = extras.others?.map(([name]) => name) ?? [];
+      const others = extras.others?.map(({ name }) => name) ?? [];
       const { track: _, ratioBatches: __, ...measuring } = m;
       const key = { settings: settingsKey(e), hyper, method, seeds, measuring, others };
       const name = `${part}/${e.name}/${method}-seeds-${seeds[0]}-${seeds.at(-1)}`;

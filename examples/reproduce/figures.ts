@@ -139,10 +139,29 @@ export function figure2(seeds: readonly Tracked[], title: string): Picture {
   };
 }
 
-/** The largest ratio between test and training images over the epochs after the start, either way round. */
-export function disagreement(seeds: readonly Tracked[], of: (c: Look["train"]) => number): number {
-  const ratios = seeds.flatMap((s) =>
+/** How far apart training and test images are, as factors: the larger over the smaller. */
+export interface Disagreement {
+  /** Mean logarithm of the factor over the looks after the start, for each seed. */
+  readonly bySeed: readonly number[];
+  /** Geometric mean over looks and seeds. */
+  readonly typical: number;
+  /** Infinite where the two are of opposite sign somewhere. */
+  readonly largest: number;
+}
+
+export function disagreements(
+  seeds: readonly Tracked[],
+  of: (c: Look["train"]) => number,
+): Disagreement {
+  const factors = seeds.map((s) =>
     s.looks.filter((l) => l.epoch > 0).map((l) => of(l.test) / of(l.train)),
   );
-  return Math.max(...ratios.map((r) => (r > 0 ? Math.max(r, 1 / r) : Number.POSITIVE_INFINITY)));
+  const logs = (ratios: readonly number[]) =>
+    ratios.filter((r) => r > 0).map((r) => Math.abs(Math.log(r)));
+  const opposite = factors.flat().some((r) => !(r > 0));
+  return {
+    bySeed: factors.map((f) => mean(logs(f))),
+    typical: Math.exp(mean(logs(factors.flat()))),
+    largest: opposite ? Number.POSITIVE_INFINITY : Math.exp(Math.max(...logs(factors.flat()))),
+  };
 }

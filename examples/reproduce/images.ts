@@ -1,32 +1,32 @@
-/** Data sets, what is held out of them, and batches on the device. */
+/** Data sets: which images an experiment trains and tests on, and what is held out. */
 import { existsSync } from "node:fs";
-import { array } from "dawngrad";
 import {
-  autoAugment,
   cifar10,
   cifar100,
-  cutout,
-  type Dataset,
+  Dataset,
   fashionMnist,
+  hostKey,
+  hostPermutation,
+  type ImageFolder,
+  imageNet,
   labelNoise,
   mnist,
-  normalize,
-  randomCrop,
-  randomHorizontalFlip,
-  type Transform,
 } from "dawngrad/data";
-import type { Labelled } from "./networks.js";
-import type { Augmentation, DatasetName, Experiment } from "./scales.js";
+import type { DatasetName, Experiment } from "./settings.js";
 
-/** Folders of the data sets that npm does not bring. */
-export type Folders = Readonly<Partial<Record<DatasetName, string>>>;
+/** Folders of the data sets that npm does not bring, and of ImageNet's relatives. */
+export type Folders = Readonly<Partial<Record<DatasetName | "imagenet-c" | "imagenet-r", string>>>;
 
 /** Decides which images, which wrong labels, and the held-out split. */
 const dataSeed = 0;
 
+export type Source = Dataset | ImageFolder;
+
 export interface Images {
-  readonly train: Dataset;
-  readonly test: Dataset;
+  readonly train: Source;
+  readonly test: Source;
+  /** Shape of an image as the network sees it. */
+  readonly inputShape: readonly number[];
   readonly mean: readonly number[];
   readonly std: readonly number[];
 }
@@ -34,47 +34,103 @@ export interface Images {
 /** Where Debian's package dataset-fashion-mnist is, which fashionMnist() looks for by itself. */
 const debianFashion = "/usr/share/datasets/fashion-mnist";
 
+const wanted = {
+  "fashion-mnist": {
+    option: "--fashion",
+    what: "its four IDX files, from https://github.com/zalandoresearch/fashion-mnist, or install Debian's package dataset-fashion-mnist",
+  },
+  "cifar-10": {
+    option: "--cifar",
+    what: "its binary version, from https://www.cs.toronto.edu/~kriz/cifar.html",
+  },
+  "cifar-100": {
+    option: "--cifar100",
+    what: "its binary version, from https://www.cs.toronto.edu/~kriz/cifar.html",
+  },
+  imagenet: {
+    option: "--imagenet",
+    what: "train and val, a folder a class in each, from https://www.image-net.org/download.php",
+  },
+} as const;
+
+export const optionOf = (name: keyof Folders): string =>
+  name === "mnist" || name === "imagenet-c" || name === "imagenet-r"
+    ? `--${name}`
+    : wanted[name].option;
+
 /** Why a data set cannot be read here; undefined where it can. */
 export function missing(name: DatasetName, folders: Folders): string | undefined {
   if (name === "mnist") return undefined;
   if (name === "fashion-mnist" && !folders[name] && existsSync(debianFashion)) return undefined;
   const folder = folders[name];
-  const option = { "fashion-mnist": "--fashion", "cifar-10": "--cifar", "cifar-100": "--cifar100" }[
-    name
-  ];
-  const source = {
-    "fashion-mnist":
-      "its four IDX files, from https://github.com/zalandoresearch/fashion-mnist, or install Debian's package dataset-fashion-mnist",
-    "cifar-10": "its binary version, from https://www.cs.toronto.edu/~kriz/cifar.html",
-    "cifar-100": "its binary version, from https://www.cs.toronto.edu/~kriz/cifar.html",
-  }[name];
-  if (folder === undefined) return `give ${option} FOLDER with ${source}`;
+  const { option, what } = wanted[name];
+  if (folder === undefined) return `give ${option} FOLDER with ${what}`;
   return existsSync(folder)
     ? undefined
-    : `the folder ${folder} does not exist; it should have ${source}`;
+    : `the folder ${folder} does not exist; it should have ${what}`;
 }
 
+function open(name: DatasetName, dir: string | undefined) {
+  switch (name) {
+    case "mnist":
+      return mnist();
+    case "fashion-mnist":
+      return fashionMnist(dir);
+    case "cifar-10":
+      return cifar10(dir!);
+    case "cifar-100":
+      return cifar100(dir!);
+    case "imagenet":
+      return imageNet(dir!, { corrupt: "skip" });
+  }
+}
+
+/** Of ImageNet, as everyone has them; of images in memory they are counted. */
+const imagenetStatistics = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+
+/** Side of an image that comes from a file. */
+const fileSide = 224;
+
 export async function readImages(e: Experiment, folders: Folders): Promise<Images> {
-  const dir = folders[e.data];
-  const { train: all, test } =
-    e.data === "mnist"
-      ? await mnist()
-      : e.data === "fashion-mnist"
-        ? await fashionMnist(dir)
-        : e.data === "cifar-10"
-          ? await cifar10(dir!)
-          : await cifar100(dir!);
-  const size = Math.min(e.trainSize ?? all.size, all.size);
-  const chosen = size === all.size ? all : all.sample(size, { seed: dataSeed });
+  const { train: all, test } = await open(e.data, folders[e.data]);
+  const chosen = sample(all, Math.min(e.trainSize ?? all.size, all.size));
+  const part = first(test, Math.min(e.testSize ?? test.size, test.size));
+  if (!(chosen instanceof Dataset)) {
+    const inputShape = [fileSide, fileSide, 3];
+    return { train: chosen, test: part, inputShape, ...imagenetStatistics };
+  }
   const train = e.noise === 0 ? chosen : labelNoise(chosen, { fraction: e.noise, seed: dataSeed });
-  const { mean, std } = statistics(train);
-  return { train, test: test.take(Math.min(e.testSize ?? test.size, test.size)), mean, std };
+  return { train, test: part, inputShape: train.inputShape, ...statistics(train) };
+}
+
+function sample(source: Source, count: number): Source {
+  if (count === source.size) return source;
+  if (source instanceof Dataset) return source.sample(count, { seed: dataSeed });
+  return source.subset(hostPermutation(hostKey(dataSeed), source.size).subarray(0, count));
+}
+
+/** In memory the first; of folders, whose classes follow each other, evenly spread. */
+export function first(source: Source, count: number): Source {
+  if (source instanceof Dataset) return source.take(Math.min(count, source.size));
+  if (count >= source.size) return source;
+  return source.subset(
+    Array.from({ length: count }, (_, i) => Math.floor((i * source.size) / count)),
+  );
 }
 
 /** A part of the training images is held out, and plays the test set. */
 export function heldOut(images: Images, count: number): Images {
-  const [test, train] = images.train.split(count, { seed: dataSeed });
-  return { ...images, train, test };
+  const { train: all } = images;
+  if (all instanceof Dataset) {
+    const [test, train] = all.split(count, { seed: dataSeed });
+    return { ...images, train, test };
+  }
+  const order = hostPermutation(hostKey(dataSeed), all.size);
+  return {
+    ...images,
+    test: all.subset(order.subarray(0, count)),
+    train: all.subset(order.subarray(count)),
+  };
 }
 
 function statistics({ images, inputShape }: Dataset): Pick<Images, "mean" | "std"> {
@@ -89,48 +145,4 @@ function statistics({ images, inputShape }: Dataset): Pick<Images, "mean" | "std
   const n = images.length / channels;
   const mean = sums.map((s) => s / n);
   return { mean, std: squares.map((s, c) => Math.sqrt(s / n - mean[c]! ** 2) || 1) };
-}
-
-/** Flips would turn digits into what is none: MNIST is only cropped. */
-const flips = (data: DatasetName): Transform[] =>
-  data === "mnist" ? [] : [randomHorizontalFlip()];
-
-export function transformsOf(kind: Augmentation, data: DatasetName, images: Images): Transform[] {
-  const basic = [randomCrop({ padding: 4 }), ...flips(data)];
-  const { mean, std } = images;
-  const before: Record<Augmentation, Transform[]> = {
-    none: [],
-    basic,
-    cutout: basic,
-    autoaugment: [...basic, autoAugment({ policy: "cifar10" })],
-  };
-  const after =
-    kind === "none" || kind === "basic"
-      ? []
-      : [cutout({ size: data.startsWith("cifar") ? 16 : 14 })];
-  return [...before[kind], normalize({ mean: [...mean], std: [...std] }), ...after];
-}
-
-/** Bytes as normalised floats. */
-export function normalised(bytes: ArrayLike<number>, { mean, std }: Images): Float32Array {
-  const channels = mean.length;
-  const out = new Float32Array(bytes.length);
-  for (let i = 0; i < out.length; i++) {
-    const c = i % channels;
-    out[i] = (bytes[i]! / 255 - mean[c]!) / std[c]!;
-  }
-  return out;
-}
-
-/** The first `count` examples in pieces of at most `size`, on the device. */
-export function pieces(data: Dataset, images: Images, count: number, size: number): Labelled[] {
-  const out: Labelled[] = [];
-  for (let from = 0; from < Math.min(count, data.size); from += size) {
-    const part = data.slice(from, Math.min(from + size, count, data.size));
-    out.push({
-      x: array(normalised(part.images, images), { shape: [part.size, ...part.inputShape] }),
-      y: array(part.labels, { dtype: "int32" }),
-    });
-  }
-  return out;
 }

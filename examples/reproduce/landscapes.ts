@@ -11,6 +11,13 @@ export interface Named {
 const size = 210;
 const gap = 45;
 
+/** The mean rise of the loss over the plane, from its middle. */
+export function flatness({ loss }: Landscape): number {
+  const middle = Math.floor(loss.length / 2);
+  const all = loss.flat().filter(Number.isFinite);
+  return all.reduce((s, x) => s + x / all.length, 0) - loss[middle]![middle]!;
+}
+
 /** Loss above that of the lowest point shown, so that colours compare methods; capped at `most`. */
 const capped = (x: number, most: number): number => Math.min(Number.isFinite(x) ? x : most, most);
 

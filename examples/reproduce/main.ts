@@ -10,7 +10,8 @@ import type { Folders } from "./images.js";
 import { type PartName, partNames } from "./parts.js";
 import { progressOn } from "./progress.js";
 import { writeReport } from "./report.js";
-import { type ScaleName, scaleNames, scales } from "./scales.js";
+import { scales } from "./scales.js";
+import { type ScaleName, scaleNames } from "./settings.js";
 import { storeIn } from "./store.js";
 import { material, work } from "./work.js";
 
@@ -20,6 +21,9 @@ interface Options {
   readonly fashion?: string;
   readonly cifar?: string;
   readonly cifar100?: string;
+  readonly imagenet?: string;
+  readonly imagenetC?: string;
+  readonly imagenetR?: string;
   readonly adapter: "auto" | "hardware" | "software";
   /** Train nothing: the report of what is there. */
   readonly report?: boolean;
@@ -36,6 +40,9 @@ const program = (): Command =>
     .option("--fashion <folder>", "Fashion-MNIST's IDX files")
     .option("--cifar <folder>", "CIFAR-10, binary version")
     .option("--cifar100 <folder>", "CIFAR-100, binary version")
+    .option("--imagenet <folder>", "ImageNet-1k: train and val, a folder a class in each")
+    .option("--imagenet-c <folder>", "ImageNet-C: corruption, severity and class as folders")
+    .option("--imagenet-r <folder>", "ImageNet-R: a folder a class")
     .option("--out <folder>", 'results and report (default: "docs/results/SCALE")')
     .addOption(
       new Option("--adapter <kind>", "device")
@@ -67,6 +74,9 @@ export async function reproduce(
     "fashion-mnist": options.fashion,
     "cifar-10": options.cifar,
     "cifar-100": options.cifar100,
+    imagenet: options.imagenet,
+    "imagenet-c": options.imagenetC,
+    "imagenet-r": options.imagenetR,
   }) as Folders;
   const context: Context = {
     scaleName: options.scale,

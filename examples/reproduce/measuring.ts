@@ -1,5 +1,5 @@
 /** What is measured of a network: accuracy, curvature, approximation ratio, landscape. */
-import { argmax, equal, jit, random, sum, type Tensor } from "dawngrad";
+import { argmax, array, equal, jit, random, sum, type Tensor, where } from "dawngrad";
 import { type AnyLayer, softmaxCrossEntropy } from "dawngrad/nn";
 import {
   approximationRatio,
@@ -11,8 +11,9 @@ import {
   randomDirections,
   topEigenvalues,
 } from "dawngrad/optim";
+import { type Batches, iterate } from "./batches.js";
 import { finishedLoss, type Labelled, type Params, type State } from "./networks.js";
-import type { Measuring } from "./scales.js";
+import type { Measuring } from "./settings.js";
 
 export interface Network {
   readonly params: Params;
@@ -24,11 +25,14 @@ export interface Score {
   readonly loss: number;
 }
 
-/** Accuracy and mean loss over pieces of a data set. */
-export function scorer(model: AnyLayer): (n: Network, data: readonly Labelled[]) => Promise<Score> {
+/** Accuracy and mean loss over batches; with `among`, where only these labels are decided between. */
+export function scorer(
+  model: AnyLayer,
+): (n: Network, data: Batches, among?: readonly number[]) => Promise<Score> {
   const score = jit(
-    (params: Params, state: State, batch: Labelled) => {
-      const [logits] = model.apply(params, state, batch.x);
+    (params: Params, state: State, batch: Labelled, allowed: Tensor | null) => {
+      const [all] = model.apply(params, state, batch.x);
+      const logits = allowed === null ? all : where(allowed, all, -1e30);
       return {
         right: sum(equal(argmax(logits, -1), batch.y)),
         loss: sum(softmaxCrossEntropy(logits, batch.y)),
@@ -36,10 +40,18 @@ export function scorer(model: AnyLayer): (n: Network, data: readonly Labelled[])
     },
     { name: "score" },
   );
-  return async ({ params, state }, data) => {
+  return async ({ params, state }, data, among) => {
     let [right, loss, count] = [0, 0, 0];
-    for (const batch of data) {
-      const found = score(params, state, batch);
+    let allowed: Tensor | null = null;
+    for await (const batch of iterate(data)) {
+      if (among && !allowed) {
+        const classes = model.apply(params, state, batch.x)[0].shape.at(-1)!;
+        allowed = array(
+          Array.from({ length: classes }, (_, k) => among.includes(k)),
+          { dtype: "bool" },
+        );
+      }
+      const found = score(params, state, batch, allowed);
       right += await found.right.item();
       loss += await found.loss.item();
       count += batch.y.size;
@@ -68,13 +80,13 @@ const probeSeed = 17;
 export async function curvatureOf(
   model: AnyLayer,
   { params, state }: Network,
-  batches: readonly Labelled[],
+  batches: Batches,
   m: Measuring,
 ): Promise<Curvature> {
   const loss = finishedLoss(model, state);
   const data = overData(loss, batches);
   const norm = await gradientNorm(data, params);
-  const norms = await gradientNorms(loss, params, batches);
+  const norms = await gradientNorms(loss, params, iterate(batches));
   const trace = await hutchinsonTrace(data, params, random.key(probeSeed), {
     probes: m.probes,
     chunk: Math.min(m.probes, 8),
@@ -103,7 +115,7 @@ export interface Ratio {
 export async function ratioOf(
   model: AnyLayer,
   { params, state }: Network,
-  batches: readonly Labelled[],
+  batches: Batches,
   rho: number,
 ): Promise<Ratio> {
   const data = overData(finishedLoss(model, state), batches);
@@ -120,7 +132,7 @@ export interface Landscape {
 export async function landscapeOf(
   model: AnyLayer,
   { params, state }: Network,
-  batches: readonly Labelled[],
+  batches: Batches,
   m: Measuring,
 ): Promise<Landscape> {
   const directions = randomDirections(params, random.key(probeSeed + 2));

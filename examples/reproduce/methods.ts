@@ -1,7 +1,7 @@
 /** The methods that are compared, each with its control. */
 import { maximum, mul, type Tensor, tree } from "dawngrad";
 import { crSam, type GradFn, rSam, sam } from "dawngrad/optim";
-import type { Experiment, Hyper, MethodName } from "./scales.js";
+import type { Experiment, Hyper, MethodName } from "./settings.js";
 
 const short = (x: number): string => String(Number(x.toPrecision(3)));
 
@@ -17,12 +17,15 @@ export function labelOf(name: MethodName, { optimizer }: Pick<Experiment, "optim
   }[name];
 }
 
-/** What a method is compared with to say that it does more than its control. */
-export const controlOf: Partial<Record<MethodName, MethodName>> = {
-  sam: "base",
-  "r-sam": "sam",
-  "cr-sam": "cr-sam-control",
-  "cr-sam-paper": "cr-sam-paper-control",
+/**
+ * What a method is compared with: what the paper compares it with, and its control, which says
+ * whether it does more than a larger radius would.
+ */
+export const comparedWith: Partial<Record<MethodName, readonly MethodName[]>> = {
+  sam: ["base"],
+  "r-sam": ["sam"],
+  "cr-sam": ["sam", "cr-sam-control"],
+  "cr-sam-paper": ["sam", "cr-sam-paper-control"],
 };
 
 /** The hyperparameters that a method uses, as text. */

@@ -1,7 +1,17 @@
 /** The networks as layers, and their losses. */
 import { mean, random, type Tensor } from "dawngrad";
-import { type AnyLayer, flatten, mlp, resnet, serial, softmaxCrossEntropy, vit } from "dawngrad/nn";
-import type { NetworkSpec } from "./scales.js";
+import {
+  type AnyLayer,
+  flatten,
+  mlp,
+  pyramidNet,
+  resnet,
+  serial,
+  softmaxCrossEntropy,
+  vit,
+  wideResnet,
+} from "dawngrad/nn";
+import type { NetworkSpec } from "./settings.js";
 
 export type Params = unknown;
 export type State = unknown;
@@ -20,8 +30,12 @@ export function networkOf(spec: NetworkSpec, classes: number): AnyLayer {
         layers: spec.layers,
         width: spec.width,
         classes,
-        stem: "cifar",
+        stem: spec.stem ?? "cifar",
       }) as unknown as AnyLayer;
+    case "wide-resnet":
+      return wideResnet({ depth: spec.depth, width: spec.width, classes }) as unknown as AnyLayer;
+    case "pyramid-net":
+      return pyramidNet({ depth: spec.depth, alpha: spec.alpha, classes }) as unknown as AnyLayer;
     case "vit": {
       const { kind: _, ...shape } = spec;
       return vit({ ...shape, classes }) as unknown as AnyLayer;

@@ -1,14 +1,14 @@
 /** The parts of the reproduction: what each of the paper's tables and figures needs. */
 
-import { array } from "dawngrad";
+import { pieces } from "./batches.js";
 import type { Context } from "./context.js";
-import { corrupted, corruptions } from "./corruptions.js";
 import { chosen, groups, imagesOf, type Run, runsOf, settingsKey, train } from "./experiment.js";
-import { type Images, missing, normalised, pieces } from "./images.js";
+import { type Images, missing } from "./images.js";
 import { type Curvature, curvatureOf, type Ratio, ratioOf } from "./measuring.js";
-import { type Labelled, networkOf } from "./networks.js";
-import type { Experiment, Hyper, MethodName } from "./scales.js";
+import { networkOf } from "./networks.js";
+import type { Experiment, Hyper, MethodName } from "./settings.js";
 import { NotRun } from "./store.js";
+import { otherTestSets } from "./test-sets.js";
 
 export const partNames = ["table1", "table2", "table3", "figure1", "figure2", "figure4"] as const;
 export type PartName = (typeof partNames)[number];
@@ -25,68 +25,37 @@ export interface Outcome {
 async function outcome(
   e: Experiment,
   context: Context,
-  work: (images: () => Promise<Images>) => Promise<Omit<Outcome, "experiment">>,
+  work: (context: Context, images: () => Promise<Images>) => Promise<Omit<Outcome, "experiment">>,
 ): Promise<Outcome> {
-  const why = missing(e.data, context.folders);
-  if (why !== undefined) {
-    context.progress.log(`${e.name}: skipped: ${why}`);
-    return { experiment: e, skipped: why };
-  }
-  context.progress.log(`${e.name}: ${e.title}`);
+  const skipped = missing(e.data, context.folders);
+  context.progress.log(`${e.name}: ${skipped === undefined ? e.title : `skipped: ${skipped}`}`);
+  // Results that are there are shown, whether the images are or not.
+  const able = skipped === undefined ? context : { ...context, store: context.store.reading() };
   try {
-    return { experiment: e, ...(await work(() => imagesOf(e, context))) };
+    const found = await work(able, () => imagesOf(e, context));
+    if (skipped === undefined || (found.runs?.size ?? 0) > 0) return { experiment: e, ...found };
   } catch (error) {
     if (!(error instanceof NotRun)) throw error;
-    return { experiment: e };
   }
+  return { experiment: e, ...(skipped === undefined ? {} : { skipped }) };
 }
 
 /** An experiment of Table 1; the same runs carry table 3's curvature and figure 4's landscapes. */
 export const table1 = (e: Experiment, context: Context): Promise<Outcome> =>
-  outcome(e, context, async (images) => ({
-    hyper: await chosen(e, context, images),
-    runs: await runsOf("table1", e, context, { curvature: true, landscape: true }, images),
+  outcome(e, context, async (c, images) => ({
+    hyper: await chosen(e, c, images),
+    runs: await runsOf("table1", e, c, { curvature: true, landscape: true }, images),
   }));
 
-/** An experiment of Table 2: an adaptive optimizer, and corrupted test images. */
+/** An experiment of Table 2: accuracy on corrupted and on other images as well. */
 export const table2 = (e: Experiment, context: Context): Promise<Outcome> =>
-  outcome(e, context, async (images) => {
-    const others = Object.keys(corruptions).flatMap((name) =>
-      context.scale.severities.map(
-        (severity) =>
-          [`${name} ${severity}`, (all: Images) => corruptedPieces(all, name, severity)] as const,
-      ),
-    );
+  outcome(e, context, async (c, images) => {
+    const extras = { curvature: false, landscape: false, others: await otherTestSets(e, c) };
     return {
-      hyper: await chosen(e, context, images),
-      runs: await runsOf(
-        "table2",
-        e,
-        context,
-        { curvature: false, landscape: false, others },
-        images,
-      ),
+      hyper: await chosen(e, c, images),
+      runs: await runsOf("table2", e, c, extras, images),
     };
   });
-
-const corruptedImages = 1000;
-
-function corruptedPieces(images: Images, name: string, severity: number): Labelled[] {
-  const test = images.test.take(Math.min(corruptedImages, images.test.size));
-  const bytes = corrupted(test.images, test.inputShape, name, severity);
-  const size = test.exampleSize;
-  const out: Labelled[] = [];
-  for (let from = 0; from < test.size; from += 500) {
-    const to = Math.min(test.size, from + 500);
-    out.push({
-      x: array(normalised(bytes.subarray(from * size, to * size), images), {
-        shape: [to - from, ...test.inputShape],
-      }),
-      y: array(test.labels.slice(from, to), { dtype: "int32" }),
-    });
-  }
-  return out;
-}
 
 /** Training as SAM sees it: at some epochs, on training and on test images. */
 export interface Look {
@@ -112,12 +81,12 @@ export async function tracked(context: Context): Promise<TrackedOutcome> {
   const e = context.scale.figures;
   const { track: epochs, ratioBatches, ...measuring } = context.scale.measuring;
   const seeds: Tracked[] = [];
-  const { skipped } = await outcome(e, context, async (images) => {
-    const hyper = await chosen({ ...e, methods: ["base", "sam"] }, context, images);
+  const { skipped } = await outcome(e, context, async (c, images) => {
+    const hyper = await chosen({ ...e, methods: ["base", "sam"] }, c, images);
     for (const group of groups(e)) {
       const key = { settings: settingsKey(e), hyper, group, measuring, epochs, ratioBatches };
       const name = `figures/${e.name}/sam-seeds-${group[0]}-${group.at(-1)}`;
-      const raw = await context.store.once(name, key, async () =>
+      const raw = await c.store.once(name, key, async () =>
         track(e, hyper, await images(), group, context),
       );
       seeds.push(...raw.result);

@@ -1,59 +1,35 @@
 /** The report: Markdown and figures, made from raw results alone. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { claimsTable } from "./claims.js";
 import type { Context } from "./context.js";
-import { disagreement, figure1, figure2, type rows } from "./figures.js";
+import { figure1, figure2 } from "./figures.js";
+import { optionOf } from "./images.js";
 import { figure4, type Named } from "./landscapes.js";
 import { labelOf } from "./methods.js";
-import type { Outcome, PartName, Tracked } from "./parts.js";
+import { type Outcome, type PartName, partNames } from "./parts.js";
 import { draw } from "./pictures.js";
-import { mean } from "./statistics.js";
-import { accuracyTable, comparisons, corruptionTable, curvatureTable } from "./tables.js";
+import { accuracyTable, corruptionTable, curvatureTable } from "./tables.js";
 import type { Material } from "./work.js";
 
 const title = (o: Outcome): string => `### ${o.experiment.title}\n`;
-const skipped = (o: Outcome): string => `${title(o)}\nSkipped: ${o.skipped}.\n`;
 
-const each = (outcomes: readonly Outcome[], body: (o: Outcome) => string): string =>
-  outcomes.map((o) => (o.runs ? `${title(o)}\n${body(o)}\n` : skipped(o))).join("\n");
-
-/** What the paper claims of Table 1, and whether it shows here. */
-function claims(outcomes: readonly Outcome[]): string {
-  const lines = outcomes.flatMap((o) => {
-    if (!o.runs) return [];
-    const of = comparisons(o, (r) => r.test.accuracy);
-    return (["cr-sam", "cr-sam-paper"] as const).flatMap((method) => {
-      const c = of.find((x) => x.method === method);
-      if (!c) return [];
-      const name = `${labelOf(method, o.experiment)} against ${labelOf(c.control, o.experiment)}`;
-      const points = (100 * mean(c.difference)).toFixed(2);
-      const verdict = Number.isNaN(c.p)
-        ? `${points} points; too few seeds for a test`
-        : c.p < 0.05
-          ? `${points} points (p = ${c.p.toFixed(3)}): the claim ${mean(c.difference) > 0 ? "shows" : "is contradicted"}`
-          : `${points} points (p = ${c.p.toFixed(3)}): the claim does not show at this scale`;
-      return [`- ${o.experiment.title}: ${name}: ${verdict}.`];
-    });
-  });
-  return lines.join("\n");
-}
-
-/** The directions that figures 1 and 2 of the paper show, and what is seen here. */
-function directions(seeds: readonly Tracked[]): string {
-  const change = (of: Parameters<typeof rows>[2]) => {
-    const per = seeds.map((s) => of(s.looks.at(-1)!) - of(s.looks.find((l) => l.epoch > 0)!));
-    const ups = per.filter((d) => d > 0).length;
-    return `${ups === per.length ? "rises" : ups === 0 ? "falls" : "goes both ways"} from the first look after the start to the last (up for ${ups} of ${per.length} seeds)`;
-  };
-  const ratio = (x: number) => (Number.isFinite(x) ? `${x.toFixed(1)}×` : "of opposite sign");
-  return [
-    `- The paper: the approximation ratio falls. Here it ${change((l) => l.ratio.ratio)}.`,
-    `- The paper: C(w) rises. Here, on training images, it ${change((l) => l.train.normalizedTrace)}.`,
-    "- The paper: C agrees between training and test images where trace and eigenvalue differ up to 50 times. " +
-      `Here the largest disagreement after the start is ${ratio(disagreement(seeds, (c) => c.normalizedTrace))} for C, ` +
-      `${ratio(disagreement(seeds, (c) => c.trace))} for the trace, ${ratio(disagreement(seeds, (c) => c.topEigenvalue))} for the largest eigenvalue.`,
-  ].join("\n");
-}
+/** A section for each experiment; one without results says why. */
+const each = (
+  outcomes: readonly Outcome[],
+  command: string,
+  body: (o: Outcome) => string,
+): string =>
+  outcomes
+    .map((o) => {
+      if (o.runs && o.runs.size > 0) return `${title(o)}\n${body(o)}\n`;
+      const why =
+        o.skipped === undefined
+          ? `Not run so far: \`${command}\` goes on from here.`
+          : `Skipped: ${o.skipped}.`;
+      return `${title(o)}\n${why}\n`;
+    })
+    .join("\n");
 
 async function landscapes(folder: string, outcomes: readonly Outcome[]): Promise<string> {
   const out: string[] = [];
@@ -63,17 +39,15 @@ async function landscapes(folder: string, outcomes: readonly Outcome[]): Promise
       const wanted = method === "base" || method === "sam" || method === "cr-sam";
       return landscape && wanted ? [{ label: labelOf(method, o.experiment), landscape }] : [];
     });
-    if (all.length > 0)
-      out.push(
-        title(o),
-        await draw(folder, {
-          ...figure4(all, o.experiment.title),
-          name: `figure4-${o.experiment.name}`,
-        }),
-      );
+    if (all.length === 0) continue;
+    const picture = figure4(all, o.experiment.title);
+    out.push(title(o), await draw(folder, { ...picture, name: `figure4-${o.experiment.name}` }));
   }
-  return out.join("\n");
+  return out.length > 0 ? out.join("\n") : "Not run so far.\n";
 }
+
+const minutes = (seconds: number): string =>
+  seconds < 90 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
 
 export async function writeReport(
   parts: readonly PartName[],
@@ -85,48 +59,62 @@ export async function writeReport(
   const sections: string[] = [];
   const command = [
     "npm run reproduce --",
-    parts.length === 6 ? "all" : parts.join(" "),
-    "--scale",
-    scaleName,
-    ...(Object.keys(folders).length ? ["(and folders of data)"] : []),
+    parts.length === partNames.length ? "all" : parts.join(" "),
+    `--scale ${scaleName}`,
+    ...Object.keys(folders).map((name) => `${optionOf(name as keyof typeof folders)} FOLDER`),
   ].join(" ");
+  const made = [...material.seconds].map(([device, s]) => `${minutes(s)} on ${device}`);
   sections.push(
     `# Reproduction of CR-SAM, scale "${scaleName}"\n`,
-    `Made by \`${command}\` from the files in [raw](raw): this page has no numbers of its own. ± is one standard deviation over seeds. Hyperparameters come from a held-out part of the training images where there is a grid, never from test images. The paper's own numbers are of networks and data sets far larger; what shows there need not show here, and the other way round.\n`,
+    `Made by \`${command}\` from the files in [raw](raw)${made.length > 0 ? ` (${made.join(", ")})` : ""}: this page has no numbers of its own. ± is one standard deviation over seeds. Hyperparameters come from a held-out part of the training images where there is a grid, else they are the paper's; never are they chosen on test images. The paper's own numbers are of networks and data sets far larger: what shows there need not show here, and the other way round.\n`,
   );
+  const claims = claimsTable(material);
+  if (claims) {
+    sections.push(
+      "## What the paper claims, and what shows here\n",
+      "Differences are paired by seed, first minus second; p is of a two-sided Wilcoxon signed-rank test after Holm's correction. A variant's control is what it would be if the loss were quadratic, a SAM with a larger radius: only a difference from that is an effect of curvature.\n",
+      `${claims}\n`,
+    );
+  }
   if (table1 && wants("table1")) {
     sections.push(
       "## Table 1: accuracy\n",
-      "Every variant of CR-SAM stands beside its control, what it would be if the loss were quadratic: a SAM with a larger radius. Only a difference from that is an effect of curvature.\n",
-      each(table1, accuracyTable),
-      "What the paper claims:\n",
-      `${claims(table1)}\n`,
+      "Every variant of CR-SAM stands beside its control.\n",
+      each(table1, command, accuracyTable),
     );
   }
   if (table2 && wants("table2")) {
     sections.push(
       "## Table 2: an adaptive optimizer, and corrupted test images\n",
-      table2.length === 0
-        ? "The paper's Table 2 is of ImageNet-1k, -C and -R with ResNet-50, ResNet-101 and ViTs, which are not part of this program.\n"
-        : "The paper's networks here are vision transformers on ImageNet-1k, -C and -R; at this scale an MLP trained by AdamW stands for them, tested on corruptions after ImageNet-C.\n",
-      each(table2, (o) => `${accuracyTable(o)}\n\n${corruptionTable(o)}`),
+      "Corruptions are those of ImageNet-C that need no other data, on the test images of the experiment.\n",
+      each(table2, command, (o) => `${accuracyTable(o)}\n\n${corruptionTable(o)}`),
     );
   }
   if (table1 && wants("table3")) {
+    const measured = table1.filter((o) => o.experiment.measure?.includes("curvature") ?? true);
     sections.push(
       "## Table 3: curvature at the end of training, on test images\n",
       "Trace by Hutchinson, eigenvalue by Lanczos, C(w) = trace / ‖∇L‖; batch norm by its running statistics.\n",
-      each(table1, curvatureTable),
+      each(measured, command, curvatureTable),
     );
+    if (measured.length < table1.length) {
+      sections.push("Networks that are not here are measured at the larger scales only.\n");
+    }
   }
-  if (tracked?.seeds && (wants("figure1") || wants("figure2"))) {
-    const { title: name } = tracked.experiment;
+  if (wants("figure1") || wants("figure2")) {
     sections.push("## Figures 1 and 2: while SAM trains\n");
-    if (wants("figure1")) sections.push(await draw(store.folder, figure1(tracked.seeds, name)));
-    if (wants("figure2")) sections.push(await draw(store.folder, figure2(tracked.seeds, name)));
-    sections.push(`${directions(tracked.seeds)}\n`);
-  } else if (tracked?.skipped)
-    sections.push(`## Figures 1 and 2\n\nSkipped: ${tracked.skipped}.\n`);
+    if (tracked?.seeds) {
+      const { title: name } = tracked.experiment;
+      if (wants("figure1")) sections.push(await draw(store.folder, figure1(tracked.seeds, name)));
+      if (wants("figure2")) sections.push(await draw(store.folder, figure2(tracked.seeds, name)));
+    } else {
+      sections.push(
+        tracked?.skipped === undefined
+          ? `Not run so far: \`${command}\` goes on from here.\n`
+          : `Skipped: ${tracked.skipped}.\n`,
+      );
+    }
+  }
   if (table1 && wants("figure4")) {
     sections.push("## Figure 4: loss landscapes\n", await landscapes(store.folder, table1));
   }

@@ -24,6 +24,8 @@ export interface Store {
   once<R>(name: string, key: unknown, work: () => Promise<R>): Promise<Raw<R>>;
   /** The same store, for reading alone. */
   reading(): Store;
+  /** Seconds of the results that were given so far, by device. */
+  readonly seconds: ReadonlyMap<string, number>;
 }
 
 const canonical = (key: unknown): string => JSON.stringify(key);
@@ -44,23 +46,32 @@ export function storeIn(folder: string, device: string, readOnly = false): Store
       throw new Error(`${fileOf(name)} is not JSON: remove it, and it will be made again`);
     }
   };
+  const seconds = new Map<string, number>();
+  const counted = new Set<string>();
+  const given = <R>(name: string, raw: Raw<R>): Raw<R> => {
+    if (counted.has(name)) return raw;
+    counted.add(name);
+    seconds.set(raw.device, (seconds.get(raw.device) ?? 0) + raw.seconds);
+    return raw;
+  };
   return {
     folder,
+    seconds,
     reading: () => storeIn(folder, device, true),
     async once<R>(name: string, key: unknown, work: () => Promise<R>) {
       const before = await read<R>(name);
-      if (before && canonical(before.key) === canonical(key)) return before;
+      if (before && canonical(before.key) === canonical(key)) return given(name, before);
       if (readOnly) throw new NotRun(`${name} has not been run`);
       const began = performance.now();
       const result = await work();
-      const seconds = Math.round((performance.now() - began) / 100) / 10;
-      const raw: Raw<R> = { key, device, seconds, result };
+      const took = Math.round((performance.now() - began) / 100) / 10;
+      const raw: Raw<R> = { key, device, seconds: took, result };
       const file = fileOf(name);
       await mkdir(dirname(file), { recursive: true });
       // Renamed into place: an interruption leaves the old file or the new one.
       await writeFile(`${file}.part`, `${JSON.stringify(raw)}\n`);
       await rename(`${file}.part`, file);
-      return raw;
+      return given(name, raw);
     },
   };
 }

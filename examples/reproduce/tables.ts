@@ -1,8 +1,8 @@
 /** Tables 1, 2 and 3 as Markdown, from raw results. */
 import type { Run } from "./experiment.js";
-import { controlOf, labelOf, settingsOf } from "./methods.js";
+import { comparedWith, labelOf, settingsOf } from "./methods.js";
 import type { Outcome } from "./parts.js";
-import type { MethodName } from "./scales.js";
+import type { MethodName } from "./settings.js";
 import { fewestPairs, holm, mean, pairedP, std } from "./statistics.js";
 
 export const plusMinus = (xs: readonly number[], decimals: number): string => {
@@ -20,11 +20,15 @@ const decimalsFor = (x: number): number =>
 
 export const significant = (xs: readonly number[]): string => plusMinus(xs, decimalsFor(mean(xs)));
 
-export function table(head: readonly string[], body: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map((_, i) => (i === 0 ? "---" : "---:"))), ...body.map(line)].join(
-    "\n",
-  );
+/** Numbers stand at the right, texts at the left. */
+export function table(
+  head: readonly string[],
+  body: readonly (readonly string[])[],
+  cells: "numbers" | "text" = "numbers",
+): string {
+  const line = (row: readonly string[]) => `| ${row.join(" | ")} |`;
+  const rule = head.map((_, i) => (i === 0 || cells === "text" ? "---" : "---:"));
+  return [line(head), line(rule), ...body.map(line)].join("\n");
 }
 
 const showP = (p: number): string =>
@@ -33,30 +37,29 @@ const showP = (p: number): string =>
 export interface Comparison {
   readonly method: MethodName;
   readonly control: MethodName;
+  /** Whether that is what the method would be on a quadratic. */
+  readonly isControl: boolean;
   readonly difference: readonly number[];
   /** After Holm's correction over the comparisons of one experiment. */
   readonly p: number;
 }
 
-/** Every method against its control, pair by pair of seeds. */
+/** Every method against what it is compared with, pair by pair of seeds. */
 export function comparisons({ runs }: Outcome, of: (run: Run) => number): Comparison[] {
   if (!runs) return [];
-  const pairs = [...runs.keys()].flatMap((method) => {
-    const control = controlOf[method];
-    const other = control && runs.get(control);
-    if (!control || !other) return [];
-    // Pairs of the same seed; an interrupted run may lack some.
-    const [ours, theirs] = [runs.get(method)!, other].map(
-      (r) => new Map(r.map((x) => [x.seed, x])),
-    );
-    const seeds = [...ours!.keys()].filter((seed) => theirs!.has(seed));
-    if (seeds.length === 0) return [];
-    const [a, b] = [ours!, theirs!].map((r) => seeds.map((seed) => of(r.get(seed)!))) as [
-      number[],
-      number[],
-    ];
-    return [{ method, control, difference: a.map((x, i) => x - b[i]!), raw: pairedP(a, b) }];
-  });
+  const bySeed = (method: MethodName) => new Map(runs.get(method)?.map((r) => [r.seed, of(r)]));
+  const pairs = [...runs.keys()].flatMap((method) =>
+    (comparedWith[method] ?? []).flatMap((control) => {
+      // An interrupted run may lack some seeds.
+      const [ours, theirs] = [bySeed(method), bySeed(control)];
+      const seeds = [...ours.keys()].filter((seed) => theirs.has(seed));
+      if (seeds.length === 0) return [];
+      const [a, b] = [seeds.map((s) => ours.get(s)!), seeds.map((s) => theirs.get(s)!)];
+      const difference = a.map((x, i) => x - b[i]!);
+      const isControl = control.endsWith("-control");
+      return [{ method, control, isControl, difference, raw: pairedP(a, b) }];
+    }),
+  );
   const adjusted = holm(pairs.map((p) => p.raw));
   return pairs.map(({ raw: _, ...rest }, i) => ({ ...rest, p: adjusted[i]! }));
 }
@@ -80,18 +83,29 @@ export function accuracyTable(o: Outcome): string {
     significant(r.map((x) => x.trainLoss.at(-1)!)),
     settingsOf(method, hyper!),
   ]);
-  const versus = comparisons(o, percent).map((c) => [
-    `${labelOf(c.method, e)} − ${labelOf(c.control, e)}`,
+  const missing = e.methods.filter((m) => !runs!.has(m)).map((m) => labelOf(m, e));
+  return [
+    table(["", "test accuracy, %", "test loss", "training loss", "settings"], rows),
+    "",
+    ...(missing.length > 0 ? [`Not run: ${missing.join(", ")}.`, ""] : []),
+    comparisonTable(o, percent, "difference of accuracy"),
+  ].join("\n");
+}
+
+function comparisonTable(o: Outcome, of: (r: Run) => number, what: string): string {
+  const found = comparisons(o, of);
+  if (found.length === 0) return "";
+  const label = (m: MethodName) => labelOf(m, o.experiment);
+  const rows = found.map((c) => [
+    `${label(c.method)} − ${label(c.control)}`,
     plusMinus(c.difference, 2),
     showP(c.p),
     verdict(c),
   ]);
   return [
-    table(["", "test accuracy, %", "test loss", "training loss", "settings"], rows),
+    `Paired by seed (${found[0]!.difference.length} seeds), two-sided Wilcoxon signed-rank test, p after Holm's correction over the table:`,
     "",
-    `Paired by seed (${e.seeds} seeds), two-sided Wilcoxon signed-rank test, p after Holm's correction:`,
-    "",
-    table(["difference of accuracy", "points", "p", "so"], versus),
+    table([what, "points", "p", "so"], rows),
   ].join("\n");
 }
 
@@ -123,28 +137,50 @@ export function curvatureTable({ experiment: e, runs }: Outcome): string {
   );
 }
 
+/** Names of corruptions end with their severity; other test sets' do not. */
+const isCorruption = (name: string): boolean => / \d+$/.test(name);
+
+/** The mean accuracy over corruptions and severities. */
+export const meanCorrupted = ({ others = {} }: Run): number =>
+  mean(Object.keys(others).flatMap((n) => (isCorruption(n) ? [others[n]!.accuracy] : [])));
+
 /** Accuracy on corrupted images: the mean over severities of each corruption, and over all. */
-export function corruptionTable({ experiment: e, runs }: Outcome): string {
+export function corruptionTable(o: Outcome): string {
+  const { experiment: e, runs } = o;
   const methods = [...runs!.keys()];
   const names = Object.keys(runs!.get(methods[0]!)![0]!.others ?? {});
-  const kinds = [...new Set(names.map((n) => n.replace(/ \d+$/, "")))];
+  if (names.length === 0) return "There were no other test sets than the clean images.";
+  const corruptions = names.filter(isCorruption);
+  const kinds = [...new Set(corruptions.map((n) => n.replace(/ \d+$/, "")))];
   const over = (method: MethodName, some: readonly string[]) =>
     runs!.get(method)!.map((r) => 100 * mean(some.map((n) => r.others![n]!.accuracy)));
   const row = (label: string, some: readonly string[]) => [
     label,
     ...methods.map((m) => plusMinus(over(m, some), 2)),
   ];
-  return table(
+  const accuracies = table(
     ["test accuracy, %", ...methods.map((m) => labelOf(m, e))],
     [
       ["clean images", ...methods.map((m) => plusMinus(runs!.get(m)!.map(percent), 2))],
       ...kinds.map((k) =>
         row(
           k,
-          names.filter((n) => n.startsWith(`${k} `)),
+          corruptions.filter((n) => n.startsWith(`${k} `)),
         ),
       ),
-      row("**mean of corruptions**", names),
+      ...(corruptions.length > 0 ? [row("**mean of corruptions**", corruptions)] : []),
+      ...names.filter((n) => !isCorruption(n)).map((n) => row(n, [n])),
     ],
   );
+  return [
+    accuracies,
+    "",
+    corruptions.length === 0
+      ? ""
+      : comparisonTable(
+          o,
+          (r) => 100 * meanCorrupted(r),
+          "difference of accuracy on corrupted images",
+        ),
+  ].join("\n");
 }

@@ -1,4 +1,5 @@
 /** Training: seeds as lanes of one program, or one by one. */
+import { availableParallelism } from "node:os";
 import { type Jitted, jit, random, type Tensor, tree, vmap } from "dawngrad";
 import { type Batch, loader } from "dawngrad/data";
 import type { AnyLayer } from "dawngrad/nn";
@@ -11,10 +12,11 @@ import {
   sgd,
   type Transformation,
 } from "dawngrad/optim";
-import { type Images, transformsOf } from "./images.js";
+import { transformsOf } from "./batches.js";
+import type { Images } from "./images.js";
 import { gradientFunction } from "./methods.js";
 import { initialise, type Labelled, type Params, type State, trainingLoss } from "./networks.js";
-import type { Experiment, Hyper, MethodName } from "./scales.js";
+import type { Experiment, Hyper, MethodName } from "./settings.js";
 
 /** Everything that a step changes; with lanes, every leaf has them as its first axis. */
 export interface TrainState {
@@ -74,6 +76,8 @@ export function trainer(
       transform: transformsOf(e.augmentation, e.data, images),
       dropLast: true,
       autoDispose: true,
+      // Files are decoded in threads; bytes in memory are ready sooner than a thread could send them.
+      workers: e.data === "imagenet" ? Math.max(1, availableParallelism() - 1) : 0,
       signal,
     });
   const keyOf = (seed: number, step: number): Tensor => random.foldIn(random.key(seed), step);
@@ -82,7 +86,7 @@ export function trainer(
     stepsPerEpoch,
     start(seeds) {
       const each = seeds.map((seed): TrainState => {
-        const { params, state } = initialise(model, seed, images.train.inputShape);
+        const { params, state } = initialise(model, seed, images.inputShape);
         return { params, state, optimizer: optimizer.init(params) };
       });
       return seeds.length === 1 ? each[0]! : (tree.stack(each as never) as unknown as TrainState);

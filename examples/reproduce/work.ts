@@ -14,6 +14,8 @@ export interface Material {
   readonly table1?: readonly Outcome[];
   readonly table2?: readonly Outcome[];
   readonly tracked?: TrackedOutcome;
+  /** Time that the results took, by device. */
+  readonly seconds: ReadonlyMap<string, number>;
 }
 
 const asks = (parts: readonly PartName[]) => {
@@ -61,5 +63,6 @@ export async function material(parts: readonly PartName[], context: Context): Pr
     ...(wants.table1 ? { table1: await each(reading.scale.table1, table1) } : {}),
     ...(wants.table2 ? { table2: await each(reading.scale.table2, table2) } : {}),
     ...(wants.tracked ? { tracked: await tracked(reading) } : {}),
+    seconds: reading.store.seconds,
   };
 }
