@@ -2,7 +2,9 @@
  * What a training step of each member of the sharpness family costs, relative to plain SGD on the same
  * network: the table of docs/optim.md.
  *
- *     npx tsx bench/optim-costs.ts
+ *     npx tsx bench/optim-costs.ts [NAME ...]
+ *
+ * With names, of these members alone (and of SGD).
  */
 import {
   block,
@@ -70,7 +72,8 @@ const adaptive = aeSam({ rho, steps: 1000 })(base);
 const sparse = ssam({ rho })(base);
 const free = saf({ examples: 4000, classes: 10 })(base);
 const nothing = { h: null };
-const members: readonly [name: string, member: Member, start: unknown][] = [
+const asked = process.argv.slice(2);
+const all: readonly [name: string, member: Member, start: unknown][] = [
   ["SGD", plain(base), nothing],
   ["sam", plain(sam({ rho })(base)), nothing],
   ["sam adaptive", plain(sam({ rho, adaptive: true })(base)), nothing],
@@ -93,6 +96,16 @@ const members: readonly [name: string, member: Member, start: unknown][] = [
   ["crSam full", plain(crSam({ rho, through: "full" })(base)), nothing],
   ["crSam exact", plain(crSam({ rho, curvature: "exact" })(base)), nothing],
 ];
+
+const unknown = asked.filter((name) => !all.some(([known]) => known === name));
+if (unknown.length > 0) {
+  throw new Error(
+    `no member ${unknown.join(", ")}; there are ${all.map(([known]) => known).join(", ")}`,
+  );
+}
+const members = all.filter(
+  ([name]) => asked.length === 0 || name === "SGD" || asked.includes(name),
+);
 
 const optimizer = sgd({ learningRate: 0.05, momentum: 0.9, weightDecay: 1e-3 });
 const counts = new Map<string, { dispatches: number; submits: number }>();

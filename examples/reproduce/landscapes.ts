@@ -9,7 +9,9 @@ export interface Named {
 }
 
 const size = 210;
-const gap = 45;
+const gap = 50;
+/** Points that contours get between two of the grid's. */
+const between = 8;
 
 /** The mean rise of the loss over the plane, from its middle. */
 export function flatness({ loss }: Landscape): number {
@@ -58,13 +60,30 @@ function surface({ axis, loss }: Landscape, most: number, least: number) {
   return quads.sort((a, b) => a.depth - b.depth);
 }
 
+/** Bilinear values between the grid's points: contours end at the frame, and without corners. */
+function finer(loss: readonly (readonly number[])[], times: number): number[][] {
+  const last = loss.length - 1;
+  const at = (i: number) => {
+    const low = Math.min(last - 1, Math.floor(i / times));
+    return [low, i / times - low] as const;
+  };
+  return Array.from({ length: last * times + 1 }, (_, i) => {
+    const [r, v] = at(i);
+    return Array.from({ length: last * times + 1 }, (_, j) => {
+      const [c, u] = at(j);
+      const across = (row: readonly number[]) => (1 - u) * row[c]! + u * row[c + 1]!;
+      return (1 - v) * across(loss[r]!) + v * across(loss[r + 1]!);
+    });
+  });
+}
+
 /** Contours above, surfaces below, a column for each method. */
 export function figure4(all: readonly Named[], title: string): Picture {
   const most = ceiling(all);
   const least = Math.min(
     ...all.flatMap(({ landscape }) => landscape.loss.flat().filter(Number.isFinite)),
   );
-  const n = all[0]!.landscape.axis.length;
+  const n = (all[0]!.landscape.axis.length - 1) * between + 1;
   const reach = Math.max(...all[0]!.landscape.axis);
   const thresholds = Array.from({ length: 12 }, (_, i) =>
     i === 0 ? least - 1 : least + (i / 12) * (most - least),
@@ -75,9 +94,9 @@ export function figure4(all: readonly Named[], title: string): Picture {
     $schema: "https://vega.github.io/schema/vega/v6.json",
     ...{
       config,
-      width: all.length * (size + gap),
+      width: all.length * (size + gap) - gap + 20,
       height: 2 * size + 70,
-      padding: { left: 25, top: 60, right: 75, bottom: 10 },
+      padding: { left: 55, top: 60, right: 75, bottom: 5 },
       autosize: "none",
     },
     title: {
@@ -92,10 +111,10 @@ export function figure4(all: readonly Named[], title: string): Picture {
           {
             width: n,
             height: n, // Rows from the top down, as pictures have them.
-            values: landscape.loss
-              .toReversed()
-              .flat()
-              .map((x) => capped(x, most)),
+            values: finer(
+              landscape.loss.map((row) => row.map((x) => capped(x, most))).toReversed(),
+              between,
+            ).flat(),
           },
         ],
       },
@@ -130,6 +149,7 @@ export function figure4(all: readonly Named[], title: string): Picture {
         clamp: true,
       },
       { name: "axis", type: "linear", domain: [-reach, reach], range: [0, size] },
+      { name: "upwards", type: "linear", domain: [-reach, reach], range: [size, 0] },
     ],
     legends: [{ fill: "loss", title: "loss", orient: "right" }],
     marks: all.flatMap(({ label }, k) => [
@@ -146,7 +166,21 @@ export function figure4(all: readonly Named[], title: string): Picture {
         },
         title: { text: label, anchor: "middle" as const, fontSize: 12 },
         axes: [
-          { scale: "axis", orient: "bottom" as const, values: [-reach, 0, reach], format: "~g" },
+          {
+            scale: "axis",
+            orient: "bottom" as const,
+            values: [-reach, 0, reach],
+            format: "~g",
+            title: "first direction",
+            titlePadding: 3,
+          },
+          {
+            scale: "upwards",
+            orient: "left" as const,
+            values: [-reach, 0, reach],
+            format: "~g",
+            ...(k === 0 ? { title: "second direction", titlePadding: 0 } : {}),
+          },
         ],
         marks: [
           {
@@ -175,7 +209,7 @@ export function figure4(all: readonly Named[], title: string): Picture {
         encode: {
           enter: {
             x: column(k),
-            y: { value: size + 70 },
+            y: { value: size + 80 },
             width: { value: size },
             height: { value: size },
           },

@@ -2,13 +2,14 @@
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { random, type Tensor } from "dawngrad";
+import { evalShape, random, type Tensor, tree } from "dawngrad";
 import { gradientOf } from "dawngrad/optim";
 import { hostArray, reference } from "dawngrad/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { corrupted, corruptions } from "../../examples/reproduce/corruptions.js";
 import { reproduce } from "../../examples/reproduce/main.js";
 import { gradientFunction } from "../../examples/reproduce/methods.js";
+import { networkOf } from "../../examples/reproduce/networks.js";
 import { scales } from "../../examples/reproduce/scales.js";
 import { holm, pairedP } from "../../examples/reproduce/statistics.js";
 import { storeIn } from "../../examples/reproduce/store.js";
@@ -29,7 +30,8 @@ describe("--scale smoke", () => {
       expect(text).toContain(`## ${heading}`);
     }
     expect(text).toContain("SAM at ρ(1+2β)");
-    expect(text).toContain("too few seeds for a test");
+    expect(text).toContain("not decided: 2 seeds, a test needs 6");
+    expect(text).toContain("**mean of corruptions**");
     expect(text).not.toMatch(/NaN|undefined|Infinity/);
     // Every figure is there in both forms, with a text in its place.
     const shown = [...text.matchAll(/!\[(.+?)\]\(figures\/(.+?)\.png\)/g)];
@@ -47,6 +49,17 @@ describe("--scale smoke", () => {
     await reproduce(["all"], options(), never);
     expect(await times()).toEqual(before);
     expect(await readFile(file, "utf8")).toBe(text);
+    // A report alone, after an interruption: what there is, what was not run, and how to go on.
+    await rm(join(raw, "cr-sam-control-seeds-0-1.json"));
+    await rm(join(folder, "raw", "figures"), { recursive: true });
+    await reproduce(["all"], { ...options(), report: true }, never);
+    const partial = await readFile(file, "utf8");
+    expect(partial).toContain("Not run: SAM at ρ(1+2β).");
+    expect(partial).toContain(
+      "Not run so far: `npm run reproduce -- all --scale smoke` goes on from here.",
+    );
+    expect(partial).toContain("**mean of corruptions**");
+    expect(partial).not.toMatch(/NaN|undefined|Infinity/);
   }, 300_000);
 
   test("a data set that is absent is reported as skipped, with where to get it", async () => {
@@ -82,6 +95,37 @@ test("every scale's experiments have names of their own and a control for CR-SAM
       if (methods.includes("cr-sam-paper")) expect(methods).toContain("cr-sam-paper-control");
     }
   }
+});
+
+test("the full scale has the paper's networks on the paper's data, with the search", () => {
+  const { table1, table2 } = scales.full;
+  const names = (some: typeof table1) => some.map((e) => e.name);
+  for (const network of ["resnet-18", "resnet-101", "wrn-28-10", "pyramidnet-110"]) {
+    for (const data of ["cifar-10", "cifar-100"]) {
+      for (const augmentation of ["basic", "cutout", "autoaugment"]) {
+        expect(names(table1)).toContain(`${network}-${data}-${augmentation}`);
+      }
+    }
+  }
+  expect(names(table2)).toEqual(
+    ["resnet-50", "resnet-101", "vit-s-32", "vit-b-32"].map((n) => `${n}-imagenet`),
+  );
+  // Every network can be built, with as many parameters as its paper says, in millions.
+  const millions = (some: typeof table1, classes: number, side: number) =>
+    some.map(({ network }) => {
+      const model = networkOf(network, classes);
+      const params = evalShape(
+        (key) => model.init(key, [1, side, side, 3]).params as Tensor[],
+        random.key(0),
+      );
+      const leaves = tree.leaves(params) as unknown as { readonly shape: readonly number[] }[];
+      const count = leaves.reduce((s, { shape }) => s + shape.reduce((a, b) => a * b, 1), 0);
+      return Number((count / 1e6).toFixed(1));
+    });
+  const onCifar10 = table1.filter((e) => e.name.endsWith("-cifar-10-basic"));
+  expect(millions(onCifar10, 10, 32)).toEqual([11.2, 42.5, 36.5, 28.5]);
+  expect(millions(table2, 1000, 224)).toEqual([25.6, 44.5, 22.9, 88.2]);
+  expect([...table1, ...table2].every((e) => e.tune !== undefined)).toBe(true);
 });
 
 describe("statistics", () => {
