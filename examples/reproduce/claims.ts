@@ -195,7 +195,7 @@ export function claimsTable(material: Material): string {
   return claims.length === 0
     ? ""
     : table(
-        ["the paper's claim", "here", "so"],
+        ["claim", "here", "so"],
         claims.map((c) => [c.claim, c.here, c.verdict]),
         "text",
       );

@@ -77,6 +77,7 @@ export async function train(
       if (seeds.length > 1) disposeTree(lane);
     }
   };
+  progress.at(what, 0, e.epochs);
   await look(0);
   for (let epoch = 0; epoch < e.epochs; epoch++) {
     const done = await training.epoch(train, seeds, epoch);

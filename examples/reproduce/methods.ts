@@ -37,11 +37,13 @@ export function settingsOf(name: MethodName, h: Hyper): string {
       return base;
     case "r-sam":
       return `${sharp}, σ ${short(h.sigma)}`;
-    case "cr-sam":
     case "cr-sam-control":
+      return `${base}, ρ ${short(h.rho * (1 + 2 * h.beta))}`;
+    case "cr-sam":
       return `${sharp}, α ${short(h.alpha)}, β ${short(h.beta)}`;
-    case "cr-sam-paper":
     case "cr-sam-paper-control":
+      return `${sharp}, β ${short(h.paperBeta)}, floor ${short(h.floorB)}`;
+    case "cr-sam-paper":
       return `${sharp}, α ${short(h.paperAlpha)}, β ${short(h.paperBeta)}, floors ${short(h.floorA)}, ${short(h.floorB)}`;
     default:
       return sharp;

@@ -72,7 +72,7 @@ export async function writeReport(
   if (claims) {
     sections.push(
       "## What the paper claims, and what shows here\n",
-      "Differences are paired by seed, first minus second; p is of a two-sided Wilcoxon signed-rank test after Holm's correction. A variant's control is what it would be if the loss were quadratic, a SAM with a larger radius: only a difference from that is an effect of curvature.\n",
+      "Differences are paired by seed, first minus second; p is of a two-sided Wilcoxon signed-rank test after Holm's correction. A variant's control is what it would be if the loss were quadratic, a SAM with a larger radius: only a difference from that is an effect of curvature. The paper compares with SAM alone.\n",
       `${claims}\n`,
     );
   }
