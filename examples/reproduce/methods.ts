@@ -9,6 +9,7 @@ export function labelOf(name: MethodName, { optimizer }: Pick<Experiment, "optim
   return {
     base: optimizer === "sgd" ? "SGD" : "AdamW",
     sam: "SAM",
+    "sam-double": "SAM at 2ρ",
     "r-sam": "R-SAM",
     "cr-sam": "CR-SAM (code)",
     "cr-sam-control": "SAM at ρ(1+2β)",
@@ -23,9 +24,10 @@ export function labelOf(name: MethodName, { optimizer }: Pick<Experiment, "optim
  */
 export const comparedWith: Partial<Record<MethodName, readonly MethodName[]>> = {
   sam: ["base"],
+  "sam-double": ["sam"],
   "r-sam": ["sam"],
-  "cr-sam": ["sam", "cr-sam-control"],
-  "cr-sam-paper": ["sam", "cr-sam-paper-control"],
+  "cr-sam": ["sam", "cr-sam-control", "sam-double"],
+  "cr-sam-paper": ["sam", "cr-sam-paper-control", "sam-double"],
 };
 
 /** The hyperparameters that a method uses, as text. */
@@ -37,6 +39,8 @@ export function settingsOf(name: MethodName, h: Hyper): string {
       return base;
     case "r-sam":
       return `${sharp}, σ ${short(h.sigma)}`;
+    case "sam-double":
+      return `${base}, ρ ${short(2 * h.rho)}`;
     case "cr-sam-control":
       return `${base}, ρ ${short(h.rho * (1 + 2 * h.beta))}`;
     case "cr-sam":
@@ -65,6 +69,8 @@ export function gradientFunction<P, S, B>(
       return base;
     case "sam":
       return sam({ rho: h.rho })(base);
+    case "sam-double":
+      return sam({ rho: 2 * h.rho })(base);
     case "r-sam":
       return rSam({ rho: h.rho, sigma: h.sigma })(base);
     case "cr-sam":

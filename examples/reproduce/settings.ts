@@ -18,7 +18,8 @@ export const methodNames = [
   "cr-sam-paper",
   "cr-sam-paper-control",
 ] as const;
-export type MethodName = (typeof methodNames)[number];
+/** Beside them, whether a radius that was never tried explains a difference: SAM at twice the chosen one. */
+export type MethodName = (typeof methodNames)[number] | "sam-double";
 
 export type NetworkSpec =
   | { readonly kind: "mlp"; readonly hidden: readonly number[] }

@@ -24,7 +24,7 @@ const smallMlp: Experiment = {
   batch: 128,
   seeds: 10,
   lanes: 10,
-  methods: all,
+  methods: [...all, "sam-double"],
   hyper: { ...published, lr: 0.1, weightDecay: 5e-4 },
   tune: {
     epochs: 12,
