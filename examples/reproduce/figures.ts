@@ -33,46 +33,54 @@ function panel(title: string, y: string, data: readonly Row[], log = false): obj
     title: "epoch",
     axis: { grid: false, tickMinStep: 1 },
   };
-  const color = {
+  const colors = domain.map((_, i) => palette[i === 0 ? 1 : 3]);
+  const legend =
+    domain.length > 1 ? { orient: "bottom", symbolType: "stroke", symbolOpacity: 1 } : null;
+  const by = (range: readonly unknown[]) => ({
     field: "series",
     type: "nominal",
     title: null,
-    scale: { domain, range: domain.map((_, i) => palette[i === 0 ? 1 : 3]) },
-    legend: domain.length > 1 ? { orient: "bottom" } : null,
-  };
+    scale: { domain, range },
+    legend,
+  });
   return {
-    title,
-    width: 300,
-    height: 230,
+    width: 215,
+    height: 190,
     data: { values },
     layer: [
+      {
+        // A title proper would stand higher where an axis label sticks out at the top.
+        data: { values: [{}] },
+        mark: { type: "text", align: "left", baseline: "bottom", fontSize: 12, fontWeight: "bold" },
+        encoding: { x: { value: 0 }, y: { value: -8 }, text: { value: title } },
+      },
       {
         mark: { type: "area", opacity: 0.18 },
         encoding: {
           x,
           y: { field: "low", type: "quantitative", title: y, scale },
           y2: { field: "high" },
-          color,
+          fill: by(colors),
         },
       },
       {
-        mark: { type: "line", point: true, strokeWidth: 2 },
+        mark: { type: "line", strokeWidth: 2 },
         encoding: {
           x,
           y: { field: "value", type: "quantitative", title: y, scale },
-          color,
-          strokeDash: {
-            field: "series",
-            type: "nominal",
-            scale: {
-              domain,
-              range: [
-                [1, 0],
-                [6, 4],
-              ],
-            },
-            legend: domain.length > 1 ? { orient: "bottom" } : null,
-          },
+          stroke: by(colors),
+          strokeDash: by([
+            [1, 0],
+            [6, 4],
+          ]),
+        },
+      },
+      {
+        mark: { type: "point", filled: true, size: 30, opacity: 1 },
+        encoding: {
+          x,
+          y: { field: "value", type: "quantitative", title: y, scale },
+          fill: by(colors),
         },
       },
     ],
@@ -84,17 +92,22 @@ const both = (seeds: readonly Tracked[], of: (c: Look["train"]) => number): Row[
   ...rows(seeds, "test images", (l) => of(l.test)),
 ];
 
-const spec = (title: string, subtitle: string, panels: readonly object[]): TopLevelSpec =>
+const spec = (
+  title: string,
+  subtitle: readonly string[],
+  panels: readonly object[],
+): TopLevelSpec =>
   ({
     config,
     title: { text: title, subtitle },
-    spacing: 40,
+    spacing: 20,
     hconcat: panels,
-    resolve: { scale: { color: "independent", strokeDash: "independent" } },
   }) as unknown as TopLevelSpec;
 
-const note = (seeds: readonly Tracked[]): string =>
-  `${seeds.length} seed${seeds.length === 1 ? "" : "s"}: mean, and one standard deviation to both sides`;
+const note = (seeds: readonly Tracked[], title: string): string[] => [
+  title,
+  `${seeds.length} seed${seeds.length === 1 ? "" : "s"}: mean ± standard deviation`,
+];
 
 /** From first to last value of a series, in words. */
 export function course(data: readonly Row[], digits = 3): string {
@@ -104,15 +117,15 @@ export function course(data: readonly Row[], digits = 3): string {
 }
 
 export function figure1(seeds: readonly Tracked[], title: string): Picture {
-  const ratio = rows(seeds, "AR", (l) => l.ratio.ratio);
-  const trace = rows(seeds, "Hessian trace", (l) => l.train.trace);
-  const top = rows(seeds, "largest eigenvalue", (l) => l.train.topEigenvalue);
+  const ratio = rows(seeds, "training images", (l) => l.ratio.ratio);
+  const trace = rows(seeds, "training images", (l) => l.train.trace);
+  const top = rows(seeds, "training images", (l) => l.train.topEigenvalue);
   return {
     name: "figure1",
-    spec: spec(`Figure 1: SAM on ${title}`, note(seeds), [
-      panel("Approximation ratio", "one step / 20 steps", ratio),
-      panel("Hessian trace, training images", "trace", trace),
-      panel("Largest eigenvalue, training images", "eigenvalue", top),
+    spec: spec("Figure 1: while SAM trains", note(seeds, title), [
+      panel("Approximation ratio", "ratio", ratio),
+      panel("Hessian trace", "trace", trace),
+      panel("Largest eigenvalue", "λ", top),
     ]),
     alternative: `Three curves over the epochs of SAM training, mean of ${seeds.length} seeds. Approximation ratio: ${course(ratio)}. Hessian trace: ${course(trace)}. Largest eigenvalue: ${course(top)}.`,
   };
@@ -122,7 +135,7 @@ export function figure2(seeds: readonly Tracked[], title: string): Picture {
   const c = both(seeds, (x) => x.normalizedTrace);
   return {
     name: "figure2",
-    spec: spec(`Figure 2: training and test images, SAM on ${title}`, note(seeds), [
+    spec: spec("Figure 2: training and test images while SAM trains", note(seeds, title), [
       panel("Normalised trace C(w)", "C(w)", c),
       panel(
         "Hessian trace",
@@ -131,7 +144,7 @@ export function figure2(seeds: readonly Tracked[], title: string): Picture {
       ),
       panel(
         "Largest eigenvalue",
-        "eigenvalue",
+        "λ",
         both(seeds, (x) => x.topEigenvalue),
       ),
     ]),
