@@ -26,7 +26,7 @@ const showP = (p: number): string => (p < 0.001 ? "p < 0.001" : `p = ${p.toFixed
 /** `direction` is the sign of a difference that the claim speaks of. */
 function decided(c: Pick<Comparison, "difference" | "p">, direction: 1 | -1): string {
   if (Number.isNaN(c.p))
-    return `not decided: ${c.difference.length} seeds, a test needs ${fewestPairs}`;
+    return `not decided: ${c.difference.length} seed${c.difference.length === 1 ? "" : "s"}, a test needs ${fewestPairs}`;
   if (c.p >= 0.05) return `does not show (${showP(c.p)})`;
   return mean(c.difference) * direction > 0
     ? `shows (${showP(c.p)})`
