@@ -24,6 +24,7 @@ interface Options {
   readonly python: string | false;
   readonly adapter: "auto" | "hardware" | "software";
   readonly write: boolean;
+  readonly page: boolean;
 }
 
 const count = (text: string): number => {
@@ -41,6 +42,7 @@ const command = new Command("npm run models --")
   .option("--python <program>", "Python with torch and torchvision", "python3")
   .option("--no-python", "do not compare with PyTorch")
   .option("--no-write", "print only")
+  .option("--page", "measure nothing: make the page again from what was recorded", false)
   .addOption(
     new Option("--adapter <kind>").choices(["auto", "hardware", "software"]).default("auto"),
   )
@@ -58,6 +60,10 @@ const read = async (): Promise<Recorded> => {
   return JSON.parse(text) as Recorded;
 };
 
+if (options.page) {
+  await writeFile(page, report(await read()));
+  process.exit(0);
+}
 hideDawnWarnings();
 await init({ adapter: options.adapter });
 for (const name of wanted as readonly ModelName[]) {
