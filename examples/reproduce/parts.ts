@@ -86,10 +86,14 @@ export async function tracked(context: Context): Promise<TrackedOutcome> {
     for (const group of groups(e)) {
       const key = { settings: settingsKey(e), hyper, group, measuring, epochs, ratioBatches };
       const name = `figures/${e.name}/sam-seeds-${group[0]}-${group.at(-1)}`;
-      const raw = await c.store.once(name, key, async () =>
-        track(e, hyper, await images(), group, context),
-      );
-      seeds.push(...raw.result);
+      try {
+        const raw = await c.store.once(name, key, async () =>
+          track(e, hyper, await images(), group, context),
+        );
+        seeds.push(...raw.result);
+      } catch (error) {
+        if (!(error instanceof NotRun)) throw error;
+      }
     }
     return {};
   });
