@@ -104,7 +104,12 @@ export async function writeReport(
   if (wants("figure1") || wants("figure2")) {
     sections.push("## Figures 1 and 2: while SAM trains\n");
     if (tracked?.seeds) {
-      const { title: name } = tracked.experiment;
+      const { title: name, seeds } = tracked.experiment;
+      if (tracked.seeds.length < seeds) {
+        sections.push(
+          `${tracked.seeds.length} of ${seeds} seeds so far: \`${command}\` goes on from here.\n`,
+        );
+      }
       if (wants("figure1")) sections.push(await draw(store.folder, figure1(tracked.seeds, name)));
       if (wants("figure2")) sections.push(await draw(store.folder, figure2(tracked.seeds, name)));
     } else {
