@@ -47,9 +47,9 @@ export interface Explanation {
 }
 
 export interface ExplainedLoop {
-  /** Rounds; null where only the run knows (whileLoop: 8 rounds are encoded, then 16, up to 256 at once). */
+  /** Rounds; null where only the run knows (whileLoop: at most 8 are encoded, then twice as many, up to 256 at once). */
   readonly rounds: number | null;
-  /** Dispatches of one round, loops within counted in full (a whileLoop: its first 8 rounds). */
+  /** Dispatches of one round, loops within counted in full (a whileLoop: those that are encoded first). */
   readonly dispatchesPerRound: number;
 }
 
@@ -112,7 +112,7 @@ function explainControl(executable: ControlExecutable): Plan {
       loops.push({ rounds, dispatchesPerRound: 0 });
       const dispatchesPerRound = visit(stage.body);
       loops[at] = { rounds, dispatchesPerRound };
-      all += dispatchesPerRound * (rounds ?? whileRounds.first);
+      all += dispatchesPerRound * (rounds ?? whileRounds(stage.body, executable).first);
     }
     return all;
   };

@@ -132,6 +132,28 @@ describe("whileLoop", () => {
     }
   });
 
+  it("looks less far ahead where a round takes long", async () => {
+    const f = (x: Tensor) =>
+      whileLoop(
+        (y) => y.max().less(100),
+        (y) => matmul(y, y).mul(1 / 128),
+        x,
+      );
+    const times = (n: number) => {
+      const { kernels } = explain(f)(ones([n, n]));
+      return Math.max(...kernels.map((k) => k.times!));
+    };
+    expect(times(8)).toBe(8);
+    // 2·512³ operations: more than 20 ms on a driver that computes on the CPU.
+    if (currentGpu("test").software) expect(times(512)).toBe(2);
+    // 1, 2, 8, 128: a round a line, and one that is over.
+    expect(
+      await f(ones([256, 256]))
+        .max()
+        .item(),
+    ).toBe(128);
+  });
+
   it("within a scan asks in every round of it", async () => {
     const f = (x: Tensor) =>
       foriLoop(

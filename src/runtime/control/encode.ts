@@ -4,7 +4,7 @@ import { counters } from "../counters.js";
 import { SubmitClock } from "./budget.js";
 import type { ControlExecutable, ControlStep } from "./executable.js";
 import { type StepBuffer, stepWords } from "./steps.js";
-import { type Question, type Sink, Walk, type WhileRounds } from "./walk.js";
+import { type Question, type Sink, Walk } from "./walk.js";
 
 export interface EncodingOptions {
   readonly buffers: ReadonlyMap<string, Part>;
@@ -14,8 +14,6 @@ export interface EncodingOptions {
   /** Milliseconds of one submission. */
   readonly budget: number;
   readonly name: string;
-  /** Other than usual (to be measured). */
-  readonly whileRounds?: WhileRounds | undefined;
 }
 
 /** A buffer from an offset (in bytes) on. */
@@ -42,7 +40,7 @@ export class Encoding implements Sink {
   run(done: () => void): void {
     const { gpu, stages, windows } = this.#executable;
     const clock = new SubmitClock(this.#o.budget);
-    const walk = new Walk(this, clock, windows, this.#o.whileRounds).run(stages);
+    const walk = new Walk(this, clock, windows).run(stages);
     this.#clearFlags();
     const advance = (answer: boolean) => gpu.faults.during(this.#o.name, () => walk.next(answer));
     const first = advance(true);

@@ -32,7 +32,25 @@ export interface WhileRounds {
   readonly most: number;
 }
 
-export const whileRounds: WhileRounds = { first: 8, most: 256 };
+/** Milliseconds of rounds that may be for nothing: some of what an answer costs. */
+const ahead = 20;
+
+type Cost = Pick<Sink, "msOf">;
+
+function msOfRound(stages: readonly Runnable[], cost: Cost): number {
+  return stages.reduce((total, stage) => {
+    if (stage.kind === "steps") return stage.steps.reduce((n, s) => n + cost.msOf(s), total);
+    const rounds = stage.kind === "loop" ? stage.length : whileRounds(stage.body, cost).first;
+    return total + rounds * msOfRound(stage.body, cost);
+  }, 0);
+}
+
+/** 8 rounds, up to 256, where they are short: kernels of rounds that are over cost almost what others do. */
+export function whileRounds(body: readonly Runnable[], cost: Cost): WhileRounds {
+  const short = 2 * Math.floor(ahead / msOfRound(body, cost) / 2);
+  const most = Math.min(256, Math.max(2, short));
+  return { first: Math.min(8, most), most };
+}
 
 const asks = (stages: readonly Runnable[]): boolean =>
   stages.some((s) => s.kind === "while" || (s.kind === "loop" && asks(s.body)));
@@ -42,18 +60,11 @@ export class Walk {
   readonly #clock: SubmitClock;
   /** Entries of the buffers that number the rounds, by depth, where they hold fewer than there are rounds. */
   readonly #windows: readonly (number | undefined)[];
-  readonly #rounds: WhileRounds;
 
-  constructor(
-    sink: Sink,
-    clock: SubmitClock,
-    windows: readonly (number | undefined)[],
-    rounds = whileRounds,
-  ) {
+  constructor(sink: Sink, clock: SubmitClock, windows: readonly (number | undefined)[]) {
     this.#sink = sink;
     this.#clock = clock;
     this.#windows = windows;
-    this.#rounds = rounds;
   }
 
   /** Everything, with a question wherever the host has to know whether a loop goes on. */
@@ -75,7 +86,7 @@ export class Walk {
           yield* this.#ask(stage.body);
         }
       } else {
-        const { first, most } = this.#rounds;
+        const { first, most } = whileRounds(stage.body, this.#sink);
         this.#count(stage.level, 0);
         let on = true;
         for (let rounds = first; on; rounds = Math.min(2 * rounds, most)) {

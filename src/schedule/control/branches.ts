@@ -10,7 +10,7 @@ import { expand } from "../lower.js";
 import type { Target } from "../target.js";
 
 /** Operations that the dispatches of a guarded branch are worth. */
-export const branchLimit = (target: Target): number => (target.software ? 2 ** 15 : 2 ** 21);
+export const branchLimit = (target: Target): number => (target.software ? 2 ** 18 : 2 ** 21);
 
 function costOf(eqn: Eqn): number {
   const { prim, inputs, outputs, params } = eqn;
