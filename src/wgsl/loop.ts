@@ -126,12 +126,13 @@ class LoopEmitter {
 
   /**
    * Where a loop starts. CPU drivers unroll every loop whose count they can tell, which takes them
-   * seconds where the body is long; a zero that only the run knows keeps them from it.
+   * seconds where the body is long; a zero that they cannot tell keeps them from it.
    */
   #start(iterations: number, body: readonly string[]): string {
-    const long = iterations <= 64 && iterations * body.length > 400;
+    const steps = iterations * body.length;
+    const long = iterations <= 64 && steps > (iterations > 16 ? 40 : 400);
     if (!this.#c.target.software || !long) return "0u";
-    return this.#module.word({ kind: "fixed", bits: 0 }, "uint32");
+    return "group / 4294967295u";
   }
 
   get #vectorTerms(): boolean {
