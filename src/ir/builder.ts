@@ -40,6 +40,21 @@ export class Builder {
     return v;
   }
 
+  /** A variable of another graph as an input of this one. */
+  keepInput(v: Var): void {
+    this.inputs.push(v);
+    this.#ids.set(v, this.#ids.size);
+  }
+
+  /** An equation of another graph, whose inputs are variables of this one, as it is. */
+  keep(eqn: Eqn): void {
+    for (const v of eqn.outputs) {
+      this.#ids.set(v, this.#ids.size);
+      this.#definitions.set(v, eqn);
+    }
+    this.eqns.push(eqn);
+  }
+
   owns(v: Var): boolean {
     return this.#ids.has(v);
   }

@@ -32,10 +32,6 @@ const union = (a: Uint32Array, b: Uint32Array): Uint32Array => {
   include(out, b);
   return out;
 };
-/** What is in one of the sets only. */
-const difference = (a: Uint32Array, b: Uint32Array): Uint32Array =>
-  a.map((word, i) => word ^ b[i]!);
-
 /** The groups that there are, and the edges between them. */
 export class Dependence {
   readonly #nodes = new Map<Group, Node>();
@@ -126,9 +122,10 @@ export class Dependence {
     return node;
   }
 
-  #each(set: Uint32Array, f: (node: Node) => void): void {
-    for (let i = 0; i < set.length; i++) {
-      for (let rest = set[i]!; rest !== 0; ) {
+  /** The groups that are in one of the sets only. */
+  #eachDifference(a: Uint32Array, b: Uint32Array, f: (node: Node) => void): void {
+    for (let i = 0; i < a.length; i++) {
+      for (let rest = a[i]! ^ b[i]!; rest !== 0; ) {
         const least = 31 - Math.clz32(rest & -rest);
         rest &= rest - 1;
         const node = this.#byBit[32 * i + least];
@@ -150,11 +147,11 @@ export class Dependence {
       drop(needed, bit);
     }
     // Whatever stood beside both of them knows all of this already.
-    this.#each(difference(x.needed, y.needed), (node) => {
+    this.#eachDifference(x.needed, y.needed, (node) => {
       include(node.needs, needs);
       put(node.needs, x.bit);
     });
-    this.#each(difference(x.needs, y.needs), (node) => {
+    this.#eachDifference(x.needs, y.needs, (node) => {
       include(node.needed, needed);
       put(node.needed, x.bit);
     });

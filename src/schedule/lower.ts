@@ -4,9 +4,8 @@
  * long reductions become two stages, and equations that nothing needs are dropped.
  */
 import { sizeOf } from "../core/aval.js";
-import { Builder, bind, lit, withBuilder } from "../ir/builder.js";
-import { type Atom, type Eqn, Graph, Lit, Var } from "../ir/graph.js";
-import { hoistLits } from "../ir/hoist.js";
+import { bind, lit } from "../ir/builder.js";
+import { type Atom, type Eqn, Graph, type Lit, Var } from "../ir/graph.js";
 import {
   type Idx,
   idxConst,
@@ -16,72 +15,15 @@ import {
   type ViewExpr,
 } from "../ir/index-expr.js";
 import type { Primitive } from "../ir/primitive.js";
-import { hasEffects } from "../ir/subgraphs.js";
 import { broadcastInDim, mul, pad, reduceSum, reshape, transpose } from "../prims/index.js";
 import { type ContractParams, contractionDims, fitsTemplate, matrixSizes } from "./contraction.js";
 import { Defs } from "./defs.js";
 import { isInnermost, pointOf } from "./kernel.js";
+import { expandOpaque, liveOnly, type Rule, rewrite } from "./rewrite.js";
 import { sameElements } from "./same-elements.js";
 import { splitProduct } from "./split-product.js";
 import { type Target, wantedResults, workgroupSize } from "./target.js";
 import { viewOf } from "./walk.js";
-
-/** New outputs for an equation, built in the innermost builder; undefined keeps the equation. */
-type Rule = (eqn: Eqn, inputs: readonly Atom[]) => readonly Atom[] | undefined;
-
-/** Opaque equations give way to what their rules make of them, and that to what its own rules do. */
-class Expanding extends Builder {
-  override add(prim: Primitive, inputs: readonly Atom[], params: object): readonly Atom[] {
-    if (prim.kind !== "opaque") return super.add(prim, inputs, params);
-    return prim.simplify?.(inputs, params) ?? prim.lower!(inputs, params);
-  }
-}
-
-/** Rebuild a graph, equation by equation; each use of one of `lits` becomes a new input. */
-function rewrite(
-  graph: Graph,
-  rule: Rule,
-  lits: readonly Lit[] = [],
-  b: Builder = new Builder(),
-): Graph {
-  const env = new Map<Var, Atom>();
-  for (const v of graph.inputs) env.set(v, b.input(v.aval));
-  const scalars = lits.map((x) => b.input(x.aval));
-  let next = 0;
-  const read = (x: Atom): Atom => {
-    if (!(x instanceof Lit)) return env.get(x)!;
-    return lits.length > 0 ? scalars[next++]! : x;
-  };
-  return withBuilder(b, () => {
-    for (const original of graph.eqns) {
-      const { params, lits: within } =
-        lits.length > 0 ? hoistLits(original.params) : { params: original.params, lits: [] };
-      const constants = within.map(read);
-      const inputs = [...original.inputs.map(read), ...constants];
-      const eqn = within.length > 0 ? { ...original, params } : original;
-      const outputs = rule(eqn, inputs) ?? bind(eqn.prim, inputs, eqn.params);
-      eqn.outputs.forEach((v, i) => {
-        env.set(v, outputs[i]!);
-      });
-    }
-    return b.build(graph.outputs.map(read));
-  });
-}
-
-/** The equations that the outputs need (and those with effects). Inputs all stay. */
-export function liveOnly(graph: Graph): Graph {
-  const needed = new Set<Atom>(graph.outputs);
-  const eqns: Eqn[] = [];
-  for (let i = graph.eqns.length - 1; i >= 0; i--) {
-    const eqn = graph.eqns[i]!;
-    if (!hasEffects(eqn) && !eqn.outputs.some((v) => needed.has(v))) continue;
-    for (const x of eqn.inputs) needed.add(x);
-    eqns.push(eqn);
-  }
-  return new Graph(graph.inputs, eqns.reverse(), graph.outputs);
-}
-
-const asItIs: Rule = () => undefined;
 
 /** A contraction as a product over all axes and a sum over the contracted ones. */
 function productAndSum(inputs: readonly Atom[], params: ContractParams): Atom {
@@ -289,8 +231,7 @@ const splitReductions =
 
 /** A graph without opaque equations; each use of one of `lits` is an input, after the graph's own. */
 export function expand(graph: Graph, lits: readonly Lit[]): Graph {
-  const g = rewrite(graph, asItIs, lits, new Expanding());
-  return liveOnly(g);
+  return liveOnly(expandOpaque(graph, lits));
 }
 
 /** Everything that precedes fusion. `lits` are the graph's constants in the order of graphLits. */
