@@ -129,9 +129,12 @@ export async function train(
   return runs;
 }
 
-/** What decides a run's result: all settings but words, the search, and which methods there are. */
+/**
+ * What decides a run's result: all settings but words, the search, and which methods and how many
+ * seeds there are, so that more of them can be asked for later.
+ */
 export function settingsKey(e: Experiment) {
-  const { title: _, tune: __, methods: ___, ...settings } = e;
+  const { title: _, tune: __, methods: ___, seeds: ____, ...settings } = e;
   return settings;
 }
 
@@ -195,7 +198,7 @@ export async function chosen(
     const each = Math.min(e.lanes, tune.seeds);
     const name = `tune/${e.name}/${method}-${Object.values(hyper).join("-")}`;
     // Seeds and lanes of what comes later change nothing here: figures use the tables' search.
-    const { seeds: _, lanes: __, measure: ___, ...settings } = settingsKey(shorter);
+    const { lanes: _, measure: __, ...settings } = settingsKey(shorter);
     const raw = await context.store.once(
       name,
       { settings, hyper, method, seeds, tune: tune.heldOut },
