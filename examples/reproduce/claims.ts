@@ -27,6 +27,11 @@ const showP = (p: number): string => (p < 0.001 ? "p < 0.001" : `p = ${p.toFixed
 function decided(c: Pick<Comparison, "difference" | "p">, direction: 1 | -1): string {
   if (Number.isNaN(c.p))
     return `not decided: ${c.difference.length} seed${c.difference.length === 1 ? "" : "s"}, a test needs ${fewestPairs}`;
+  const n = c.difference.length;
+  if (c.p >= 0.05 && Math.abs(c.difference.reduce((k, d) => k + Math.sign(d), 0)) === n) {
+    const way = mean(c.difference) * direction > 0 ? "so" : "the other way";
+    return `not decided: ${way} for all ${n} seeds, which are too few (${showP(c.p)})`;
+  }
   if (c.p >= 0.05) return `does not show (${showP(c.p)})`;
   return mean(c.difference) * direction > 0
     ? `shows (${showP(c.p)})`
