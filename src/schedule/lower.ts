@@ -127,9 +127,20 @@ const contractions =
     return split && [split];
   };
 
+/** Which axis of `x` each axis of a view of it is, where the view is a mere order of axes. */
+function orderOf(defs: Defs, eqn: Eqn): readonly number[] | undefined {
+  const { shape } = eqn.outputs[0]!.aval;
+  const at = shape.map((n, axis) => idxVar(`x${axis}`, n));
+  const e = viewOf(defs, eqn, at);
+  if (e.kind !== "element" || e.index.length !== shape.length) return undefined;
+  const order = at.map((i) => e.index.findIndex((j) => j.key === i.key));
+  return order.includes(-1) || new Set(order).size < order.length ? undefined : order;
+}
+
 /**
- * A product whose only use is its own transpose is computed the other way round, so that what follows
- * (the update of a weight by its gradient) finds the elements in its own order.
+ * A product whose only use is its own transpose, or an order of axes that ends with its rows, is computed
+ * the other way round, so that what follows (the update of a weight by its gradient, or by those of several
+ * lanes) finds the elements in its own order.
  */
 function transposedProducts(graph: Graph): Graph {
   const uses = new Map<Atom, number>();
@@ -155,14 +166,22 @@ function transposedProducts(graph: Graph): Graph {
     const e = viewOf(defs, eqn, idxUnflatten(point, out.shape));
     if (e.kind !== "element") return undefined;
     const [l, j, i] = idxUnflatten(point, [batch, n, m]) as [Idx, Idx, Idx];
-    if (idxFlatten(e.index, x.aval.shape).key !== idxFlatten([l, i, j], [batch, m, n]).key) {
-      return undefined;
-    }
     const swapped: ContractParams = {
       contract: [params.contract[1], params.contract[0]],
       batch: [params.batch[1], params.batch[0]],
     };
-    return [reshape(bind(product.prim, [b, a], swapped)[0]!, out.shape)];
+    if (idxFlatten(e.index, x.aval.shape).key === idxFlatten([l, i, j], [batch, m, n]).key) {
+      return [reshape(bind(product.prim, [b, a], swapped)[0]!, out.shape)];
+    }
+    const order = orderOf(defs, eqn);
+    const lanes = dims.batch.length;
+    const [rows, columns] = [dims.free[0].length, dims.free[1].length];
+    const last = order?.at(-1);
+    if (!order || last === undefined || last < lanes || last >= lanes + rows) return undefined;
+    if (out.shape.at(-1) === 1) return undefined;
+    const now = (axis: number): number =>
+      axis < lanes ? axis : axis < lanes + rows ? axis + columns : axis - rows;
+    return [transpose(bind(product.prim, [b, a], swapped)[0]!, order.map(now))];
   });
 }
 

@@ -51,9 +51,21 @@ export class Evaluations {
   }
 }
 
+/** How often all groups together evaluate each inlined equation. */
+function totals(fusion: Fusion, evaluations: Evaluations): Map<Eqn, number> {
+  const total = new Map<Eqn, number>();
+  for (const g of fusion.groups()) {
+    for (const [eqn, times] of evaluations.of(g)) {
+      total.set(eqn, (total.get(eqn) ?? 0) + times);
+    }
+  }
+  return total;
+}
+
 /**
  * Variables to store after all: the latest ones first, so that what they depend on is computed for
- * them alone.
+ * them alone. Those of which each is evaluated often go first of all: where a number (a learning rate over
+ * a norm) is stored, an array's product with it is cheap again.
  */
 export function worthStoring(
   fusion: Fusion,
@@ -61,34 +73,33 @@ export function worthStoring(
   defs: Defs,
   cuts: Cuts,
 ): Var[] {
-  const total = new Map<Eqn, { times: number; kernels: number }>();
-  for (const g of fusion.groups()) {
-    for (const [eqn, times] of evaluations.of(g)) {
-      const have = total.get(eqn) ?? { times: 0, kernels: 0 };
-      total.set(eqn, { times: have.times + times, kernels: have.kernels + 1 });
-    }
-  }
+  const total = totals(fusion, evaluations);
   const costs = costsOf(defs, cuts);
-  const out: Var[] = [];
-  const covered = new Set<Eqn>();
-  for (const eqn of [...defs.graph.eqns].reverse()) {
-    const count = total.get(eqn);
-    if (!count || eqn.prim.kind !== "elementwise" || covered.has(eqn)) continue;
-    const size = sizeOf(eqn.outputs[0]!.aval.shape);
-    const cost = costs.get(eqn)!;
-    const load = count.times >= oftenLoaded * size ? cachedCost : storeCost;
-    const saved = (count.times - size) * cost;
-    const spent = count.times * load + size * storeCost;
-    if (count.times < 2 * size || saved <= spent || cost < 2 * load) continue;
-    out.push(...eqn.outputs.filter((v) => !cuts.isStored(v)));
-    const stack = [...eqn.inputs];
-    while (stack.length > 0) {
-      const x = stack.pop()!;
-      const from = "value" in x ? undefined : defs.of(x)?.eqn;
-      if (!from || covered.has(from)) continue;
-      covered.add(from);
-      stack.push(...from.inputs);
+  const chosen = (often: boolean): Var[] => {
+    const out: Var[] = [];
+    const covered = new Set<Eqn>();
+    for (const eqn of [...defs.graph.eqns].reverse()) {
+      const times = total.get(eqn);
+      if (!times || eqn.prim.kind !== "elementwise" || covered.has(eqn)) continue;
+      const size = sizeOf(eqn.outputs[0]!.aval.shape);
+      if (times >= oftenLoaded * size !== often) continue;
+      const cost = costs.get(eqn)!;
+      const load = often ? cachedCost : storeCost;
+      const saved = (times - size) * cost;
+      const spent = times * load + size * storeCost;
+      if (times < 2 * size || saved <= spent || cost < 2 * load) continue;
+      out.push(...eqn.outputs.filter((v) => !cuts.isStored(v)));
+      const stack = [...eqn.inputs];
+      while (stack.length > 0) {
+        const x = stack.pop()!;
+        const from = "value" in x ? undefined : defs.of(x)?.eqn;
+        if (!from || covered.has(from)) continue;
+        covered.add(from);
+        stack.push(...from.inputs);
+      }
     }
-  }
-  return out;
+    return out;
+  };
+  const small = chosen(true);
+  return small.length > 0 ? small : chosen(false);
 }

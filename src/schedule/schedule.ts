@@ -75,7 +75,7 @@ export function schedule(graph: Graph, options: ScheduleOptions, target: Target)
   let fusion = new Fusion(defs, cuts, analyses, homes, target);
   fusion.run();
   const evaluations = new Evaluations(defs, cuts);
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 6; round++) {
     const more = worthStoring(fusion, evaluations, defs, cuts);
     if (more.length === 0) break;
     const stored = new Set(more.map((v) => defs.of(v)!.eqn));

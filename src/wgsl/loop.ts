@@ -2,7 +2,7 @@
 import type { DType } from "../core/dtype.js";
 import { DawngradError } from "../core/errors.js";
 import type { Eqn, Var } from "../ir/graph.js";
-import { type Idx, idxAdd, idxFlatten, idxUnflatten } from "../ir/index-expr.js";
+import { type Idx, idxAdd, idxFlatten, idxScale, idxUnflatten, idxVar } from "../ir/index-expr.js";
 import { analyse, type Storage } from "../schedule/analyse.js";
 import type { Defs } from "../schedule/defs.js";
 import { type LoopKernel, loopVar, operandAt, pointOf, reduction } from "../schedule/kernel.js";
@@ -15,7 +15,7 @@ import {
   vectorBase,
   vectorPosition,
 } from "./compose.js";
-import type { ModuleBuilder, Place } from "./module.js";
+import { ModuleBuilder, type Place } from "./module.js";
 import { Scopes } from "./scope.js";
 import { typeOf } from "./text.js";
 
@@ -39,6 +39,8 @@ export interface EmittedLoop {
   readonly body: string;
   readonly workgroups: number;
   readonly counts: AccessCounts;
+  /** Points of a thread. */
+  readonly turns: number;
 }
 
 /** Thrown where a kernel's indices cannot be followed lane by lane: it is written in scalars then. */
@@ -61,16 +63,20 @@ class LoopEmitter {
   readonly #scopes: Scopes;
   readonly composer: Composer;
   readonly #point: Idx;
+  /** Points of one thread, as far apart as the slices of the leading axis. */
+  readonly #turns: number;
   readonly #values = new Map<Var, Value>();
   /** Flat element of the inner loop, while it is being written. */
   #inner: { flat: Idx; values: Map<Var, Value> } | undefined;
 
-  constructor(k: LoopKernel, c: LoopContext, module: ModuleBuilder, lanes: Lanes) {
+  constructor(k: LoopKernel, c: LoopContext, module: ModuleBuilder, lanes: Lanes, turns: number) {
     this.#k = k;
+    this.#turns = turns;
     this.#c = c;
     this.#lanes = lanes;
     this.#module = module;
-    this.#point = pointOf(k.size);
+    const slice = k.size / turns;
+    this.#point = idxAdd(idxScale(idxVar("turn", turns), slice), pointOf(slice));
     this.#scopes = new Scopes(["p", quarterName("p")]);
     this.composer = new Composer({
       defs: c.defs,
@@ -113,6 +119,18 @@ class LoopEmitter {
   }
 
   emit(): string[] {
+    const { lines } = this.#scopes.root;
+    if (this.#turns === 1) {
+      this.#pointwise();
+      return lines;
+    }
+    this.composer.times = this.#turns;
+    const [, body] = this.#scopes.nested(["turn"], false, () => this.#pointwise());
+    lines.push(`for (var turn = 0u; turn < ${this.#turns}u; turn++) {`, ...body, "}");
+    return lines;
+  }
+
+  #pointwise(): void {
     const { vars } = this.#k;
     for (const v of vars) {
       if (this.#values.has(v)) continue;
@@ -121,7 +139,6 @@ class LoopEmitter {
     }
     this.#innerLoop();
     for (const v of vars) if (this.#k.stores.has(v)) this.#store(v);
-    return this.#scopes.root.lines;
   }
 
   /**
@@ -188,6 +205,13 @@ class LoopEmitter {
       return;
     }
     const text = this.composer.splat(value, 4);
+    if (this.#turns > 1) {
+      const flat = based(this.#point, place);
+      const at = vectorPosition(this.composer, flat);
+      if (at === null) this.#storeLanes(place, dtype, flat, text);
+      else lines.push(this.#module.store(place, dtype, 4, at, text));
+      return;
+    }
     if (!place.base) {
       lines.push(this.#module.store(place, dtype, 4, quarterName("p"), text));
       return;
@@ -369,6 +393,37 @@ class LoopEmitter {
 /** A flat position within a variable as one of its buffer. */
 const based = (flat: Idx, place: Place): Idx => (place.base ? idxAdd(flat, place.base) : flat);
 
+const isMapOf = (k: LoopKernel, defs: Defs): boolean =>
+  !k.inner && k.vars.every((v) => defs.kind(v) !== "reduce");
+
+/**
+ * Points (or vectors) of one thread of a map on a CPU driver, which pays for every workgroup about what 64
+ * threads pay for a load: few workgroups, but enough for all cores.
+ */
+const vectorsEach = (steps: number): number =>
+  Math.max(1, Math.min(64, Math.floor(steps / (workgroupSize * 64))));
+
+/** Slices of a leading axis up to which one thread computes a point of each. */
+const mostTurns = 4;
+
+/**
+ * How many points a thread computes, one of each slice of the leading axis: all of them where the slices
+ * share what they load (w + ρv and w - ρv read w and v), else one.
+ */
+function turnsOf(k: LoopKernel, c: LoopContext, lanes: Lanes): number {
+  const turns = k.vars[0]!.aval.shape[0] ?? 1;
+  const slice = k.size / turns;
+  const few = slice < (c.target.software ? 1 : 16) * workgroupSize * 64;
+  if (turns < 2 || turns > mostTurns || few || slice % 4 !== 0 || !isMapOf(k, c.defs)) return 1;
+  const accesses = (n: number): number => {
+    const emitter = new LoopEmitter(k, c, new ModuleBuilder(), lanes, n);
+    emitter.emit();
+    const { vector, scalar } = emitter.composer.counts;
+    return vector + scalar;
+  };
+  return accesses(turns) < 0.8 * turns * accesses(1) ? turns : 1;
+}
+
 /** Write a loop kernel as the body of a function. */
 export function emitLoop(
   k: LoopKernel,
@@ -376,20 +431,20 @@ export function emitLoop(
   module: ModuleBuilder,
   lanes: Lanes,
 ): EmittedLoop {
+  const turns = turnsOf(k, c, lanes);
   module.startFunction();
-  const emitter = new LoopEmitter(k, c, module, lanes);
+  const emitter = new LoopEmitter(k, c, module, lanes, turns);
   const body = emitter.emit();
   if (lanes === "team") {
     // A workgroup a point: all of its threads leave, or none does, and barriers may follow.
     const lines = ["let p = group;", `if (p >= ${k.size}u) { return; }`, ...body];
-    return { body: lines.join("\n"), workgroups: k.size, counts: emitter.composer.counts };
+    return { body: lines.join("\n"), workgroups: k.size, counts: emitter.composer.counts, turns };
   }
-  const steps = lanes === "points" ? Math.ceil(k.size / 4) : k.size;
+  const slice = k.size / turns;
+  const steps = lanes === "points" ? Math.ceil(slice / 4) : slice;
   const counter = lanes === "points" ? quarterName("p") : "p";
-  const isMap = !k.inner && k.vars.every((v) => c.defs.kind(v) !== "reduce");
-  // A software adapter pays for every thread: give it several vectors.
-  const vectors = body.length <= 12 ? 4 : body.length <= 24 ? 2 : 1;
-  const each = c.target.software && isMap && steps >= workgroupSize * 64 ? vectors : 1;
+  const isMap = isMapOf(k, c.defs);
+  const each = c.target.software && isMap ? vectorsEach(steps) : 1;
   const workgroups = Math.ceil(steps / (workgroupSize * each));
   const lines =
     each === 1
@@ -405,13 +460,13 @@ export function emitLoop(
           ...body,
           "}",
         ];
-  return { body: lines.join("\n"), workgroups, counts: emitter.composer.counts };
+  return { body: lines.join("\n"), workgroups, counts: emitter.composer.counts, turns };
 }
 
 /** Memory accesses for one point: what the choices are compared by. */
 export function accessCost(e: EmittedLoop, lanes: Lanes): number {
-  const perThread = e.counts.vector * 1.25 + e.counts.scalar;
-  return lanes === "points" ? perThread / 4 : perThread;
+  const perPoint = (e.counts.vector * 1.25 + e.counts.scalar) / e.turns;
+  return lanes === "points" ? perPoint / 4 : perPoint;
 }
 
 /** Terms that make a team worth while: fewer for few points, which leave hardware idle else. */
