@@ -71,7 +71,10 @@ const panel = (field: "loss" | "accuracy", title: string, format: string) => ({
       type: "nominal" as const,
       title: null,
       sort: ["test", "training"],
-      legend: { symbolType: "stroke" as const, symbolStrokeColor: "#444" },
+      legend: {
+        symbolType: "stroke" as const,
+        encode: { symbols: { update: { stroke: { value: "#444" }, strokeWidth: { value: 2 } } } },
+      },
     },
   },
 });
