@@ -10,14 +10,11 @@ import {
 } from "../../src/index.js";
 import { type BatchNormState, batchNorm } from "../batch-norm.js";
 import { chain, composite } from "../composite.js";
-import { conv } from "../conv.js";
 import { type DenseParams, dense } from "../dense.js";
 import { checkPositive, type Layer, shapeOf } from "../layer.js";
 import type { ScaleAndBias } from "../layer-norm.js";
 import { serial } from "../structure.js";
-import { heFanOut } from "./resnet.js";
-
-type Weight = { readonly weight: Tensor };
+import { convolution, type Weight } from "./convolution.js";
 
 /** Parameters of a block. */
 export interface PyramidBlockParams {
@@ -68,9 +65,6 @@ export interface PyramidNetOptions {
   readonly base?: number;
 }
 
-const convolution = (features: number, strides = 1) =>
-  conv(features, 3, { strides, padding: 1, bias: false, weightInit: heFanOut });
-
 /** The shortcut has no parameters: the mean of 2×2 where the image halves, zeros for new channels. */
 function block(
   inputs: number,
@@ -79,9 +73,9 @@ function block(
 ): Layer<PyramidBlockParams, PyramidBlockState> {
   const parts = {
     bn1: batchNorm(),
-    conv1: convolution(features, strides),
+    conv1: convolution(features, 3, strides),
     bn2: batchNorm(),
-    conv2: convolution(features),
+    conv2: convolution(features, 3),
     bn3: batchNorm(),
   };
   const shortcut = (x: Tensor): Tensor =>
@@ -132,7 +126,7 @@ export function pyramidNet(
       }),
     );
   const parts = {
-    conv1: convolution(base),
+    conv1: convolution(base, 3),
     bn1: batchNorm(),
     layer1: group(0),
     layer2: group(1),

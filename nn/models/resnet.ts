@@ -2,14 +2,12 @@
 import { add, globalAvgPool, maxPool, relu, type Tensor } from "../../src/index.js";
 import { type BatchNormState, batchNorm } from "../batch-norm.js";
 import { chain, composite } from "../composite.js";
-import { type ConvOptions, conv } from "../conv.js";
 import { type DenseParams, dense } from "../dense.js";
-import { ones, varianceScaling, zeros } from "../initializers.js";
+import { ones, zeros } from "../initializers.js";
 import { type AnyLayer, checkPositive, type Layer, shapeOf } from "../layer.js";
 import type { ScaleAndBias } from "../layer-norm.js";
 import { serial } from "../structure.js";
-
-type Weight = { readonly weight: Tensor };
+import { convolution, type Weight } from "./convolution.js";
 
 /** Parameters of a residual block; conv3 and bn3 are the bottleneck's. */
 export interface ResnetBlockParams {
@@ -77,12 +75,6 @@ export interface ResnetShape {
   readonly layers: readonly [number, number, number, number];
 }
 
-/** Normal with variance 2/fan-out (He et al. 2015), as torchvision's ResNets start. */
-export const heFanOut = varianceScaling(2, "fanOut", "normal");
-
-const convolution = (features: number, window: number, options: ConvOptions = {}) =>
-  conv(features, window, { ...options, bias: false, weightInit: heFanOut });
-
 function block(
   kind: ResnetShape["block"],
   inputs: number,
@@ -96,21 +88,21 @@ function block(
   const main: Readonly<Record<string, AnyLayer>> =
     kind === "basic"
       ? {
-          conv1: convolution(features, 3, { strides, padding: 1 }),
+          conv1: convolution(features, 3, strides),
           bn1: batchNorm(),
-          conv2: convolution(features, 3, { padding: 1 }),
+          conv2: convolution(features, 3),
           bn2: lastNorm,
         }
       : {
           conv1: convolution(features, 1),
           bn1: batchNorm(),
-          conv2: convolution(features, 3, { strides, padding: 1 }),
+          conv2: convolution(features, 3, strides),
           bn2: batchNorm(),
           conv3: convolution(outputs, 1),
           bn3: lastNorm,
         };
   const changes = strides !== 1 || inputs !== outputs;
-  const downsample = serial([convolution(outputs, 1, { strides }), batchNorm()]);
+  const downsample = serial([convolution(outputs, 1, strides), batchNorm()]);
   const parts = changes ? { ...main, downsample } : main;
   const names = Object.keys(main);
   const layer = composite(`${kind}(${inputs}, ${features})`, parts, {
@@ -161,10 +153,7 @@ export function resnet(options: ResnetShape & ResnetOptions): Layer<ResnetParams
     );
   };
   const parts = {
-    conv1:
-      stem === "imagenet"
-        ? convolution(width, 7, { strides: 2, padding: 3 })
-        : convolution(width, 3, { padding: 1 }),
+    conv1: stem === "imagenet" ? convolution(width, 7, 2) : convolution(width, 3),
     bn1: batchNorm(),
     layer1: group(0),
     layer2: group(1),

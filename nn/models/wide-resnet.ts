@@ -1,16 +1,13 @@
 /** Wide residual networks (Zagoruyko & Komodakis 2016) for CIFAR. */
-import { add, DawngradError, globalAvgPool, relu, type Tensor } from "../../src/index.js";
+import { add, DawngradError, globalAvgPool, relu } from "../../src/index.js";
 import { type BatchNormState, batchNorm } from "../batch-norm.js";
 import { chain, composite } from "../composite.js";
-import { conv } from "../conv.js";
 import { type DenseParams, dense } from "../dense.js";
 import { zeros } from "../initializers.js";
 import { checkPositive, type Layer, shapeOf } from "../layer.js";
 import type { ScaleAndBias } from "../layer-norm.js";
 import { dropout, serial } from "../structure.js";
-import { heFanOut } from "./resnet.js";
-
-type Weight = { readonly weight: Tensor };
+import { convolution, type Weight } from "./convolution.js";
 
 /** Parameters of a block. */
 export interface WideBlockParams {
@@ -61,14 +58,6 @@ export interface WideResnetOptions {
   /** Channels of the stem, and of the first group where the width is 1. Default 16. */
   readonly base?: number;
 }
-
-const convolution = (features: number, window: number, strides = 1) =>
-  conv(features, window, {
-    strides,
-    padding: (window - 1) / 2,
-    bias: false,
-    weightInit: heFanOut,
-  });
 
 function block(
   inputs: number,
