@@ -1,7 +1,6 @@
 /** A dispatch as one shader: its kernels as segments of workgroups, or one contraction. */
 import { DawngradError } from "../core/errors.js";
 import type { Var } from "../ir/graph.js";
-import type { Defs } from "../schedule/defs.js";
 import type { ContractKernel, LoopKernel } from "../schedule/kernel.js";
 import type { Guard } from "../schedule/place.js";
 import { bufferOf } from "../schedule/plan.js";
@@ -16,17 +15,8 @@ import {
   tilesFor,
 } from "./contract-tiles.js";
 import { guardText, withGuard } from "./guard.js";
-import {
-  accessCost,
-  type EmittedLoop,
-  emitLoop,
-  type Lanes,
-  type LoopContext,
-  laneChoices,
-  NotVectorised,
-  suitsTeam,
-} from "./loop.js";
-import { loopClass } from "./loop-class.js";
+import { emitLoop, type Lanes, type LoopContext } from "./loop.js";
+import { allows, bestLanes } from "./loop-lanes.js";
 import { type ModuleBinding, ModuleBuilder, type Place, type Word } from "./module.js";
 import { joinSegments } from "./segments.js";
 
@@ -146,58 +136,6 @@ function contractShader(
     workgroups,
     constants,
   };
-}
-
-/** The kernel with these lanes, where it can be written so. */
-function tryLanes(k: LoopKernel, c: LoopContext, lanes: Lanes): EmittedLoop | undefined {
-  try {
-    return emitLoop(k, c, new ModuleBuilder(), lanes);
-  } catch (error) {
-    if (error instanceof NotVectorised) return undefined;
-    throw error;
-  }
-}
-
-/** The lanes that were found best for each class of loops, by program. */
-const lanesFound = new WeakMap<Defs, Map<string, Lanes>>();
-
-/** The lanes that make the fewest memory accesses; scalar code where nothing is gained. */
-function bestLanes(k: LoopKernel, c: LoopContext): Lanes {
-  const found = lanesFound.get(c.defs) ?? new Map<string, Lanes>();
-  lanesFound.set(c.defs, found);
-  const key = loopClass(k, c);
-  let best = found.get(key);
-  if (best === undefined) {
-    best = searchLanes(k, c);
-    found.set(key, best);
-  }
-  return best;
-}
-
-function searchLanes(k: LoopKernel, c: LoopContext): Lanes {
-  let best: Lanes = "none";
-  let least = Number.POSITIVE_INFINITY;
-  for (const lanes of laneChoices(k, c.defs)) {
-    const trial = tryLanes(k, c, lanes);
-    if (!trial) continue;
-    const cost = accessCost(trial, lanes);
-    // Vectors make longer code: they must save something.
-    if (cost < 0.8 * least) {
-      best = lanes;
-      least = cost;
-    }
-  }
-  // Barriers and workgroup memory are slow on CPU drivers.
-  return !c.target.software && suitsTeam(k, c.defs, best) ? "team" : best;
-}
-
-/** Can the kernel be written with these lanes? A team needs something to share. */
-function allows(k: LoopKernel, c: LoopContext, lanes: Lanes): boolean {
-  const fits =
-    lanes === "team"
-      ? k.vars.some((v) => c.defs.kind(v) === "reduce")
-      : laneChoices(k, c.defs).includes(lanes);
-  return fits && tryLanes(k, c, lanes) !== undefined;
 }
 
 function loopShader(

@@ -7,16 +7,10 @@ import { analyse, type Storage } from "../schedule/analyse.js";
 import type { Defs } from "../schedule/defs.js";
 import { type LoopKernel, loopVar, operandAt, pointOf, reduction } from "../schedule/kernel.js";
 import { type Target, workgroupSize } from "../schedule/target.js";
-import {
-  type AccessCounts,
-  Composer,
-  quarterName,
-  type Value,
-  vectorBase,
-  vectorPosition,
-} from "./compose.js";
+import { type AccessCounts, Composer, quarterName, type Value, vectorPosition } from "./compose.js";
 import { ModuleBuilder, type Place } from "./module.js";
 import { Scopes } from "./scope.js";
+import { togetherText } from "./team.js";
 import { typeOf } from "./text.js";
 
 /**
@@ -164,35 +158,6 @@ class LoopEmitter {
     return `for (var ${counter} = ${first}; ${counter} < ${to}; ${counter} += ${workgroupSize}u) {`;
   }
 
-  /** What the threads of a team have each, as one value that all of them get. */
-  #together(eqn: Eqn, text: string, dtype: DType): string {
-    const { prim } = eqn;
-    const ctx = this.composer.context(1);
-    const combined = (a: string, b: string) => prim.reduce!.combine(a, b, dtype, ctx);
-    const type = typeOf(dtype, 1);
-    const shared = this.#module.helper(
-      `team_${type}`,
-      1,
-      (_, name) => `var<workgroup> ${name}: array<${type}, ${workgroupSize}>;`,
-    );
-    const sum = this.#module.helper(`team_${prim.name}_${type}`, 1, (_, name) =>
-      [
-        `fn ${name}(local: u32, x: ${type}) -> ${type} {`,
-        `${shared}[local] = x;`,
-        "workgroupBarrier();",
-        `for (var half = ${workgroupSize / 2}u; half > 0u; half = half / 2u) {`,
-        `if (local < half) { ${shared}[local] = ${combined(`${shared}[local]`, `${shared}[local + half]`)}; }`,
-        "workgroupBarrier();",
-        "}",
-        `let all = ${shared}[0];`,
-        "workgroupBarrier();",
-        "return all;",
-        "}",
-      ].join("\n"),
-    );
-    return `${sum}(local, ${text})`;
-  }
-
   #store(v: Var): void {
     const value = this.#values.get(v)!;
     const { dtype } = v.aval;
@@ -205,25 +170,11 @@ class LoopEmitter {
       return;
     }
     const text = this.composer.splat(value, 4);
-    if (this.#turns > 1) {
-      const flat = based(this.#point, place);
-      const at = vectorPosition(this.composer, flat);
-      if (at === null) this.#storeLanes(place, dtype, flat, text);
-      else lines.push(this.#module.store(place, dtype, 4, at, text));
-      return;
-    }
-    if (!place.base) {
-      lines.push(this.#module.store(place, dtype, 4, quarterName("p"), text));
-      return;
-    }
-    // A slice of a stack: what lies beyond its end is another slice.
-    const base = this.#k.size % 4 === 0 ? vectorBase(this.composer, place.base) : null;
-    if (base !== null) {
-      const at = `${base} + ${quarterName("p")}`;
-      lines.push(this.#module.store(place, dtype, 4, at, text));
-      return;
-    }
-    this.#storeLanes(place, dtype, this.#point, text);
+    // What lies beyond the end of a slice of a stack is another slice; of an array it is nobody's.
+    const whole = !place.base || this.#k.size % 4 === 0;
+    const at = whole ? vectorPosition(this.composer, based(this.#point, place)) : null;
+    if (at === null) this.#storeLanes(place, dtype, this.#point, text);
+    else lines.push(this.#module.store(place, dtype, 4, at, text));
   }
 
   /** Four elements one by one, except those beyond the end. */
@@ -329,7 +280,7 @@ class LoopEmitter {
         lines.push(`let ${text} = ${all};`);
       }
       if (this.#lanes === "team") {
-        const all = this.#together(eqns[i]!, text, x.dtype);
+        const all = togetherText(eqns[i]!.prim, text, x.dtype, this.composer, this.#module);
         text = this.#module.fresh("all");
         lines.push(`let ${text} = ${all};`);
       }
@@ -461,30 +412,4 @@ export function emitLoop(
           "}",
         ];
   return { body: lines.join("\n"), workgroups, counts: emitter.composer.counts, turns };
-}
-
-/** Memory accesses for one point: what the choices are compared by. */
-export function accessCost(e: EmittedLoop, lanes: Lanes): number {
-  const perPoint = (e.counts.vector * 1.25 + e.counts.scalar) / e.turns;
-  return lanes === "points" ? perPoint / 4 : perPoint;
-}
-
-/** Terms that make a team worth while: fewer for few points, which leave hardware idle else. */
-const teamTerms = (points: number): number => (points < 16384 ? 64 : 512);
-
-/** Has the kernel long reductions along memory (`along`: the lanes chosen for one thread a point)? */
-export function suitsTeam(k: LoopKernel, defs: Defs, along: Lanes): boolean {
-  if (along === "points") return false;
-  return extentsOf(k, defs).some((n) => n >= teamTerms(k.size));
-}
-
-const extentsOf = (k: LoopKernel, defs: Defs): number[] =>
-  k.vars.filter((v) => defs.kind(v) === "reduce").map((v) => reduction(defs.of(v)!.eqn).extent);
-
-/** The ways to use vectors that a kernel allows one thread a point. */
-export function laneChoices(k: LoopKernel, defs: Defs): Lanes[] {
-  const choices: Lanes[] = ["none"];
-  if (k.size >= 4) choices.push("points");
-  if (extentsOf(k, defs).some((n) => n % 4 === 0 && n >= 8)) choices.push("terms");
-  return choices;
 }
