@@ -12,6 +12,8 @@ export interface BoundStep {
   readonly slots: readonly number[];
   /** Bytes of each binding. */
   readonly sizes: readonly number[];
+  /** Where in its slot each begins: of large buffers a part is bound. */
+  readonly starts: readonly number[];
   /** Byte offset of the step's words in the uniform buffer. */
   readonly words: number;
 }
@@ -93,7 +95,7 @@ export class BindGroups {
         binding,
         resource: {
           buffer: bufferAt(slot),
-          offset: slot < 0 ? step.words : frame.offsets[slot]!,
+          offset: slot < 0 ? step.words : frame.offsets[slot]! + step.starts[binding]!,
           size: step.sizes[binding]!,
         },
       })),

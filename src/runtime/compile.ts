@@ -31,6 +31,9 @@ export const targetOf = (gpu: Gpu): Target => ({
   subgroupSize: gpu.subgroupsVary ? 0 : gpu.subgroupSize,
   maxStorageBuffers: gpu.limits.maxStorageBuffersPerShaderStage,
   maxBindingBytes: Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize),
+  maxBufferBytes: gpu.limits.maxBufferSize,
+  // Vectors begin at multiples of 16 bytes.
+  bindingAlignment: Math.max(16, gpu.limits.minStorageBufferOffsetAlignment || 256),
   maxWorkgroups: gpu.limits.maxComputeWorkgroupsPerDimension,
 });
 

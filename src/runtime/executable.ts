@@ -1,9 +1,16 @@
 /** Compiled schedules: pipelines, uniform words and bind groups, made once and used by every run. */
 import type { DType } from "../core/dtype.js";
 import type { Binding, Gpu, Pipeline, PipelineSpec } from "../device/index.js";
-import { bufferKey, bufferOf, type Copy, type Location, type Schedule } from "../schedule/index.js";
+import {
+  bufferBytes,
+  bufferKey,
+  bufferOf,
+  type Copy,
+  type Location,
+  type Schedule,
+} from "../schedule/index.js";
 import { type EmitOptions, emitDispatch, type Shader, wordOf } from "../wgsl/index.js";
-import { type Storage, storageBytes } from "./array.js";
+import type { Storage } from "./array.js";
 import { BindGroups, type BoundStep } from "./bind-groups.js";
 import { tune } from "./tune.js";
 
@@ -160,13 +167,7 @@ export class Executable {
   }
 
   #bytesOf(key: string): number {
-    const { plan, defs } = this.schedule;
-    const [kind, number] = key.split(" ") as [string, string];
-    const i = Number(number);
-    if (kind === "arena") return plan.arena[i]!;
-    if (kind === "state") return plan.state[i]!.bytes;
-    const a = kind === "input" ? defs.graph.inputs[i]!.aval : plan.results[i]!.variable.aval;
-    return Math.max(16, storageBytes(a));
+    return bufferBytes(this.schedule.plan, this.schedule.defs, key);
   }
 
   #prepare(pipelines: readonly Pipeline[]): readonly Step[] {
@@ -186,8 +187,9 @@ export class Executable {
         sizes: shader.bindings.map((b) =>
           b.buffer === undefined
             ? Math.ceil(shader.words.length / 4) * 16
-            : this.#bytesOf(b.buffer),
+            : (b.part?.bytes ?? this.#bytesOf(b.buffer)),
         ),
+        starts: shader.bindings.map((b) => b.part?.start ?? 0),
         words: at,
       };
     });

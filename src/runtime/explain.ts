@@ -1,5 +1,7 @@
 /** What a program does on the device, told from the schedule and the shaders that run. */
-import { type Group, type Schedule, workOf } from "../schedule/index.js";
+import { showAval } from "../core/aval.js";
+import { formatBytes } from "../device/index.js";
+import { type Dispatch, type Group, type Schedule, workOf } from "../schedule/index.js";
 import type { Shader } from "../wgsl/index.js";
 import { storageBytes } from "./array.js";
 import { SubmitClock, submitMs } from "./control/budget.js";
@@ -17,8 +19,21 @@ export interface ExplainedKernel {
   readonly fused: readonly string[];
   /** Its shader. Kernels of equal text share a pipeline. */
   readonly wgsl: string;
+  /** Of a kernel that touches an array larger than the adapter binds at once: it takes several dispatches. */
+  readonly part?: ExplainedPart;
   /** How often it runs, in a program with loops: for a whileLoop as few times as can be. */
   readonly times?: number;
+}
+
+export interface ExplainedPart {
+  /** Which of the kernel's dispatches this is, from 0. */
+  readonly index: number;
+  /** How many there are: parts of its outermost axis, the lanes of a vmapped function. */
+  readonly count: number;
+  /** Bindings through which it sees such arrays, where one is not enough (transposes, index arrays). */
+  readonly bindings: number;
+  /** What made it so, in words. */
+  readonly why: string;
 }
 
 export interface Explanation {
@@ -73,7 +88,19 @@ const kernelsOf = (s: Schedule, shaders: readonly Shader[]): ExplainedKernel[] =
     workgroups: shaders[i]!.workgroups,
     wgsl: shaders[i]!.wgsl,
     ...workOf(s, i),
+    ...partOf(s, d),
   }));
+
+function partOf({ target }: Schedule, { part }: Dispatch): { readonly part?: ExplainedPart } {
+  if (!part) return {};
+  const { index, count, windows, largest, bufferBytes } = part;
+  const bindings = Math.max(1, ...[...windows.values()].map((w) => w.bytes.length));
+  const slice = bufferBytes > storageBytes(largest.aval);
+  const why =
+    `${showAval(largest.aval)} ${slice ? "is a slice of" : "takes"} ${formatBytes(bufferBytes)}, ` +
+    `and this adapter binds ${formatBytes(target.maxBindingBytes)} at once`;
+  return { part: { index, count, bindings, why } };
+}
 
 export function explainSchedule(s: Schedule, shaders: readonly Shader[]): Plan {
   const { defs, cuts, plan } = s;
@@ -124,6 +151,7 @@ function explainControl(executable: ControlExecutable): Plan {
       workgroups: step.shader.workgroups,
       wgsl: step.shader.wgsl,
       ...workOf(step.segment.schedule, step.index),
+      ...partOf(step.segment.schedule, dispatches[step.index]!),
       times: times.get(step) ?? 0,
     };
   });

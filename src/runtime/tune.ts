@@ -3,7 +3,7 @@
 import type { KernelChoices } from "../device/choices.js";
 import type { Binding, Gpu, PipelineSpec } from "../device/index.js";
 import type { Dispatch, Schedule } from "../schedule/index.js";
-import { emitDispatch, type Shader, tilesOf } from "../wgsl/index.js";
+import { emitDispatch, type ModuleBinding, type Shader, tilesOf } from "../wgsl/index.js";
 
 export interface TuneOptions {
   /** Milliseconds for all of it, compiling included. */
@@ -152,11 +152,12 @@ async function candidateOf(
 ): Promise<Candidate> {
   const label = `tuning: ${name}`;
   const [made] = await gpu.pipelines.compileAll([specOf(shader, label)]);
-  const bind = (key: string | undefined): GPUBuffer => {
-    const id = key ?? `words ${name}`;
+  const bind = ({ buffer: key, part }: ModuleBinding): GPUBuffer => {
+    const id = key === undefined ? `words ${name}` : `${key} ${part?.start ?? ""}`;
+    const bytes =
+      key === undefined ? Math.ceil(shader.words.length / 4) * 16 : (part?.bytes ?? bytesOf(key));
     const have = buffers.get(id);
     if (have) return have;
-    const bytes = key === undefined ? Math.ceil(shader.words.length / 4) * 16 : bytesOf(key);
     const buffer = gpu.pool.acquire(bytes, label);
     buffers.set(id, buffer);
     return buffer;
@@ -167,7 +168,7 @@ async function candidateOf(
     layout,
     entries: shader.bindings.map((b, binding) => ({
       binding,
-      resource: { buffer: bind(b.buffer) },
+      resource: { buffer: bind(b) },
     })),
   });
   return {

@@ -31,6 +31,13 @@ export interface Analysis {
   loads: number;
 }
 
+/** Where a contraction is computed: as flat positions of its lanes, rows and columns. */
+export interface ContractPoint {
+  readonly lane: Idx;
+  readonly row: Idx;
+  readonly column: Idx;
+}
+
 const costOf = (eqn: Eqn): number => eqn.prim.cost ?? 1;
 
 /** A walk that collects; `visit` adds further roots to the same analysis. */
@@ -51,7 +58,8 @@ export class Analyser {
   /** Times that what is being visited runs for each point. */
   #times = 1;
 
-  constructor(defs: Defs, storage: Storage) {
+  /** `seen` is told of every stored variable that is read, and the flat position. */
+  constructor(defs: Defs, storage: Storage, seen?: (v: Var, flat: Idx) => void) {
     this.#defs = defs;
     const { result } = this;
     const loads = (index: readonly Idx[]): void => {
@@ -71,6 +79,7 @@ export class Analyser {
         const keys = result.reads.get(v) ?? new Set<string>();
         if (keys.has(flat.key)) return true;
         keys.add(flat.key);
+        seen?.(v, flat);
         result.reads.set(v, keys);
         result.weight += 1;
         result.loads += this.#inLoop(index) ? this.#times : 1;
@@ -130,7 +139,7 @@ export class Analyser {
   }
 
   /** Everything that computing `v` at position `index` reads. */
-  visit(v: Var, index: readonly Idx[], times = 1): void {
+  visit(v: Var, index: readonly Idx[], times = 1, at?: ContractPoint): void {
     const { eqn } = this.#defs.of(v)!;
     const { prim } = eqn;
     if (prim.kind === "reduce") {
@@ -143,9 +152,11 @@ export class Analyser {
     } else if (prim.kind === "contract") {
       const { batch, m, n, k } = sizesOf(eqn);
       const depth = idxVar("k", k);
-      const lane = idxVar("b", batch);
-      this.#walker.value(eqn.inputs[0]!, operandIndex(eqn, 0, lane, idxVar("m", m), depth));
-      this.#walker.value(eqn.inputs[1]!, operandIndex(eqn, 1, lane, idxVar("n", n), depth));
+      const lane = at?.lane ?? idxVar("b", batch);
+      const row = at?.row ?? idxVar("m", m);
+      const column = at?.column ?? idxVar("n", n);
+      this.#walker.value(eqn.inputs[0]!, operandIndex(eqn, 0, lane, row, depth));
+      this.#walker.value(eqn.inputs[1]!, operandIndex(eqn, 1, lane, column, depth));
       this.result.flops += 2 * k;
     } else {
       this.#within(times, () => this.#walker.compute(eqn, index));

@@ -17,10 +17,6 @@ class Chunk {
   readonly #end: number[] = [];
   bytes = 0;
 
-  get empty(): boolean {
-    return this.#end.length === 0;
-  }
-
   /** The lowest offset at which nothing else lives at the same time. */
   fit({ first, last, bytes }: Life): number {
     let offset = 0;
@@ -59,9 +55,20 @@ export interface Placement {
 
 /**
  * First fit, the largest first, in as many chunks of at most `most` bytes as it takes. A kernel binds chunks:
- * where there are several, small arrays have their own, so that a kernel reaches all of them by one.
+ * where there are several, small arrays have their own, so that a kernel reaches all of them by one. Larger
+ * arrays than `most`, of which kernels see windows, have chunks for one at a time.
  */
 export function place(lives: readonly Life[], most: number): Placement {
+  const fits = lives.filter(({ bytes }) => bytes <= most);
+  if (fits.length === lives.length) return placeFitting(lives, most);
+  const large = fill(
+    lives.filter(({ bytes }) => bytes > most),
+    0,
+  );
+  return together(large, placeFitting(fits, most));
+}
+
+function placeFitting(lives: readonly Life[], most: number): Placement {
   const chunks = fill(lives, most);
   if (chunks.sizes.length <= 1) return chunks;
   const isSmall = ({ bytes }: Life) => bytes <= smallBytes;
@@ -69,13 +76,17 @@ export function place(lives: readonly Life[], most: number): Placement {
     lives.filter((life) => !isSmall(life)),
     most,
   );
-  const small = fill(lives.filter(isSmall), most);
-  const placed = new Map(large.placed);
-  const { length } = large.sizes;
-  for (const [v, [chunk, offset]] of small.placed) placed.set(v, [length + chunk, offset]);
-  return { placed, sizes: [...large.sizes, ...small.sizes] };
+  return together(large, fill(lives.filter(isSmall), most));
 }
 
+function together(first: Placement, second: Placement): Placement {
+  const placed = new Map(first.placed);
+  const { length } = first.sizes;
+  for (const [v, [chunk, offset]] of second.placed) placed.set(v, [length + chunk, offset]);
+  return { placed, sizes: [...first.sizes, ...second.sizes] };
+}
+
+/** Arrays larger than `most` lie at the start of a chunk, beside nothing else. */
 function fill(lives: readonly Life[], most: number): Placement {
   const chunks: Chunk[] = [];
   const placed = new Map<Var, [number, number]>();
@@ -87,7 +98,7 @@ function fill(lives: readonly Life[], most: number): Placement {
         chunks[at] = chunk;
       }
       const offset = chunk.fit(life);
-      if (offset + life.bytes > most && !chunk.empty) continue;
+      if (offset > 0 && offset + life.bytes > most) continue;
       chunk.put(life, offset);
       placed.set(life.variable, [at, offset]);
     }

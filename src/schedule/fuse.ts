@@ -21,6 +21,7 @@ import {
   reduction,
   sizesOf,
 } from "./kernel.js";
+import type { Large } from "./large.js";
 import { type Target, workgroupSize } from "./target.js";
 
 /** A kernel in the making. */
@@ -91,6 +92,7 @@ export class Fusion {
   readonly #cuts: Cuts;
   readonly #homes: Homes;
   readonly #target: Target;
+  readonly #large: Large;
   readonly #returned: ReadonlySet<Var>;
   readonly #graph: Dependence;
   /** When each group came to be: the order in which siblings are looked for. */
@@ -115,12 +117,14 @@ export class Fusion {
     analyses: Analyses,
     homes: Homes,
     target: Target,
+    large: Large,
     groups: readonly Group[] = [],
   ) {
     this.#defs = defs;
     this.#cuts = cuts;
     this.#homes = homes;
     this.#target = target;
+    this.#large = large;
     this.#returned = defs.returned();
     this.#unpaired = new Heap((g) => this.#born.get(g)!);
     const given = new Map(groups.flatMap((g) => varsOf(g).map((v) => [v, g] as const)));
@@ -159,6 +163,14 @@ export class Fusion {
       for (const x of readers) this.#unpaired.add(x);
       bySize.set(g.size, [...readers, g]);
     }
+  }
+
+  /** Can what a merged group touches be bound, in parts if need be? */
+  #binds(merged: Group, a: Group, b: Group): boolean {
+    if (!this.#large.any) return true;
+    const isStored = (v: Var): boolean =>
+      this.#returned.has(v) || [...this.#graph.readers(v)].some((g) => g !== a && g !== b);
+    return !this.#large.touches(merged, isStored) || this.#large.canBind(merged, isStored);
   }
 
   #replace(merged: Group, a: Group, b: Group): void {
@@ -335,7 +347,7 @@ export class Fusion {
     const producers = [...this.#graph.producers(to)].filter((from) => !failed.has(from));
     for (const from of producers.sort((a, b) => this.#order.get(b)! - this.#order.get(a)!)) {
       const merged = this.#vertical(from, to) ?? this.#innerLoop(from, to);
-      if (!merged) {
+      if (!merged || !this.#binds(merged, from, to)) {
         failed.add(from);
         continue;
       }
@@ -358,7 +370,7 @@ export class Fusion {
       }
       for (const x of [...others].sort((a, b) => this.#born.get(a)! - this.#born.get(b)!)) {
         const merged = this.#siblings(g, x);
-        if (!merged) continue;
+        if (!merged || !this.#binds(merged, g, x)) continue;
         this.#replace(merged, g, x);
         return true;
       }

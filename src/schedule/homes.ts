@@ -101,10 +101,15 @@ export class Homes {
     for (const [v, i] of this.donors) this.#own.set(v, this.#own.get(defs.graph.inputs[i]!)!);
   }
 
+  /** The buffer that a variable lies in; intermediates all share the arena. */
+  bufferOf(v: Var): string {
+    return this.#own.get(v) ?? "arena";
+  }
+
   /** Buffers that a kernel binds to reach these variables. */
   count(vars: Iterable<Var>): number {
     const buffers = new Set<string>();
-    for (const v of vars) buffers.add(this.#own.get(v) ?? "arena");
+    for (const v of vars) buffers.add(this.bufferOf(v));
     return buffers.size;
   }
 }

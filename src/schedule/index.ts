@@ -18,6 +18,7 @@ export type { StateBlock } from "./homes.js";
 export type { ContractKernel, InnerLoop, Kernel, LoopKernel } from "./kernel.js";
 export { expand } from "./lower.js";
 export {
+  bufferBytes,
   bufferKey,
   bufferOf,
   type Copy,

@@ -1,7 +1,7 @@
 /** Kernels: what one dispatch segment computes. */
 import { type Shape, sizeOf } from "../core/aval.js";
 import type { Eqn, Var } from "../ir/graph.js";
-import { type Idx, idxUnflatten, idxVar } from "../ir/index-expr.js";
+import { type Idx, idxAdd, idxUnflatten, idxVar } from "../ir/index-expr.js";
 import {
   type ContractParams,
   contractionDims,
@@ -17,6 +17,8 @@ import {
 export interface LoopKernel {
   readonly kind: "loop";
   readonly size: number;
+  /** Where a kernel that computes a part of its points only begins. */
+  readonly first?: number;
   readonly vars: readonly Var[];
   readonly inner: InnerLoop | undefined;
   /** Those of the variables that are written to memory. */
@@ -35,7 +37,10 @@ export interface ContractKernel {
   readonly kind: "contract";
   readonly size: number;
   readonly eqn: Eqn;
+  /** Of the part that is computed. */
   readonly sizes: MatrixSizes;
+  /** Where a kernel that computes some lanes or rows only begins. */
+  readonly first?: { readonly batch: number; readonly m: number };
   /** The product and what the epilogue computes from it. */
   readonly vars: readonly Var[];
   readonly stores: ReadonlySet<Var>;
@@ -47,6 +52,12 @@ export const pointName = "p";
 
 /** The flat position of a point of a kernel. */
 export const pointOf = (size: number): Idx => idxVar(pointName, size);
+
+/** The lane, and the row, of a contraction that a workgroup is at, in terms of `batch` and `m`. */
+export const laneOf = ({ sizes, first }: ContractKernel): Idx =>
+  idxAdd(idxVar("batch", sizes.batch), first?.batch ?? 0);
+export const rowOf = ({ sizes, first }: ContractKernel): Idx =>
+  idxAdd(idxVar("m", sizes.m), first?.m ?? 0);
 
 /** Axes and number of elements that a reduction combines. */
 export function reduction(eqn: Eqn): { readonly axes: readonly number[]; readonly extent: number } {

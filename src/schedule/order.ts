@@ -30,6 +30,8 @@ export function orderGroups(
   homes: Homes,
   target: Target,
   stored: ReadonlySet<Var>,
+  /** Does a kernel need dispatches of its own? */
+  alone: (g: Group) => boolean,
 ): Group[][] {
   const returned = defs.returned();
   const groupOf = new Map<Var, Group>();
@@ -88,6 +90,11 @@ export function orderGroups(
     const batch: Group[] = [];
     const sorts = new Set<string>();
     for (const g of now) {
+      if (alone(g)) {
+        if (batch.length > 0) continue;
+        batch.push(g);
+        break;
+      }
       const sort = sortOf(g, defs);
       if (!sorts.has(sort) && sorts.size >= maxDifferent) continue;
       if (batch.length > 0 && buffers([...batch, g]) > target.maxStorageBuffers) continue;

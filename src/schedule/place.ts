@@ -10,6 +10,14 @@ export interface Place {
   readonly base?: Idx;
 }
 
+/** The part of a buffer that a kernel is to see, through one binding or several side by side. */
+export interface Window {
+  /** In bytes, a multiple of what bindings may begin at. */
+  readonly start: number;
+  /** Of each binding. */
+  readonly bytes: readonly number[];
+}
+
 /** Name of the index variable of the loop at a depth of nesting (0: outermost). */
 export const stepName = (level: number): string => `step${level}`;
 

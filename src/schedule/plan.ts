@@ -68,6 +68,16 @@ export const bufferKey = {
   arena: (chunk: number): string => `arena ${chunk}`,
 };
 
+/** Bytes of the buffer of this key, as much of it as the program uses. */
+export function bufferBytes(plan: Plan, defs: Defs, key: string): number {
+  const [kind, number] = key.split(" ") as [string, string];
+  const i = Number(number);
+  if (kind === "arena") return plan.arena[i]!;
+  if (kind === "state") return plan.state[i]!.bytes;
+  const v = kind === "input" ? defs.graph.inputs[i]! : plan.results[i]!.variable;
+  return Math.max(16, Math.ceil(bytesOf(v) / 16) * 16);
+}
+
 const alignment = 64;
 const roundUp = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 

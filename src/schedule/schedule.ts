@@ -9,9 +9,11 @@ import type { Defs } from "./defs.js";
 import { Fusion, type Group } from "./fuse.js";
 import { Homes } from "./homes.js";
 import type { Kernel } from "./kernel.js";
+import { Large } from "./large.js";
 import { lower } from "./lower.js";
 import { orderGroups } from "./order.js";
-import type { Guard, Place } from "./place.js";
+import { kernelOf } from "./parts.js";
+import type { Guard, Place, Window } from "./place.js";
 import { bufferOf, type Location, type Plan, planBuffers } from "./plan.js";
 import { Evaluations, worthStoring } from "./recompute.js";
 import { checkSizes } from "./sizes.js";
@@ -29,6 +31,19 @@ export type Output =
 export interface Dispatch {
   readonly kernels: readonly Kernel[];
   readonly groups: readonly Group[];
+  /** Of a kernel that touches buffers larger than a binding. */
+  readonly part?: DispatchPart;
+}
+
+export interface DispatchPart {
+  /** Which of the kernel's dispatches it is, and how many there are. */
+  readonly index: number;
+  readonly count: number;
+  /** What it sees of each buffer that it does not see as a whole. */
+  readonly windows: ReadonlyMap<string, Window>;
+  /** What the kernel reads or writes in the largest buffer, and how large that is. */
+  readonly largest: Var;
+  readonly bufferBytes: number;
 }
 
 export interface Schedule {
@@ -52,6 +67,8 @@ export interface Frame {
   /** Where each output goes; they are distinct variables. */
   readonly outputs: readonly Place[];
   readonly guards: readonly Guard[];
+  /** Bytes of the buffer of a key. */
+  bytesOf(buffer: string): number;
 }
 
 export interface ScheduleOptions {
@@ -72,7 +89,8 @@ export function schedule(graph: Graph, options: ScheduleOptions, target: Target)
   const homes = new Homes(defs, options.donated, hostScalars, target, places);
   const cuts = chooseCuts(defs, hostScalars, homes, target);
   const analyses = new Analyses(defs, cuts);
-  let fusion = new Fusion(defs, cuts, analyses, homes, target);
+  const large = new Large(defs, cuts, homes, target, frame && { ...frame, places: places! });
+  let fusion = new Fusion(defs, cuts, analyses, homes, target, large);
   fusion.run();
   const evaluations = new Evaluations(defs, cuts);
   for (let round = 0; round < 6; round++) {
@@ -83,7 +101,7 @@ export function schedule(graph: Graph, options: ScheduleOptions, target: Target)
       .groups()
       .filter((g) => ![...stored].some((eqn) => evaluations.of(g).has(eqn)));
     for (const v of more) cuts.add(v);
-    fusion = new Fusion(defs, cuts, analyses, homes, target, unchanged);
+    fusion = new Fusion(defs, cuts, analyses, homes, target, large, unchanged);
     fusion.run();
   }
   const stored = fusion.stored();
@@ -93,7 +111,10 @@ export function schedule(graph: Graph, options: ScheduleOptions, target: Target)
     defs,
     target,
   );
-  const order = orderGroups(fusion.groups(), defs, homes, target, stored);
+  const isStored = (v: Var) => stored.has(v);
+  const order = orderGroups(fusion.groups(), defs, homes, target, stored, (g) =>
+    large.touches(g, isStored),
+  );
   const aliased = new Set(
     defs.graph.outputs.filter((v): v is Var => v instanceof Var && !defs.of(v)),
   );
@@ -109,7 +130,16 @@ export function schedule(graph: Graph, options: ScheduleOptions, target: Target)
   });
   const dispatches = order
     .flatMap((groups) => splitByBuffers(groups, plan, places, stored, target))
-    .map((groups) => ({ groups, kernels: groups.map((g) => fusion.kernel(g, stored)) }));
+    .flatMap((groups): Dispatch[] => {
+      const kernels = groups.map((g) => fusion.kernel(g, stored));
+      const g = groups[0]!;
+      if (!large.touches(g, isStored)) return [{ groups, kernels }];
+      return large.parts(g, isStored, plan, options.name).map((part) => ({
+        groups,
+        kernels: [kernelOf(kernels[0]!, part.piece)],
+        part,
+      }));
+    });
   const made = { name: options.name, defs, cuts, dispatches, plan, outputs, target };
   return places ? { ...made, places, guards: frame!.guards } : made;
 }

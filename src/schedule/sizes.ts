@@ -26,14 +26,34 @@ export function largestArrays(vars: Iterable<Var>, defs: Defs): string {
   return lines.join("\n");
 }
 
-/** Throws a DeviceError unless every array can be bound. */
+const advice =
+  "Use smaller batches, fewer lanes of vmap (map with batchSize goes through them in batches), or split the array.";
+
+/** Throws a DeviceError unless every array fits a buffer. */
 export function checkSizes(name: string, vars: readonly Var[], defs: Defs, target: Target): void {
-  const tooLarge = vars.filter((v) => bytesOf(v) > target.maxBindingBytes);
+  const tooLarge = vars.filter((v) => bytesOf(v) > target.maxBufferBytes);
   if (tooLarge.length === 0) return;
   const first = tooLarge.reduce((a, b) => (bytesOf(b) > bytesOf(a) ? b : a));
   throw new DeviceError(
-    `${name}: an array of ${showAval(first.aval)} takes ${bytesOf(first)} bytes, but this adapter ` +
-      `binds at most ${target.maxBindingBytes} bytes at once. Use smaller batches, fewer lanes of ` +
-      `vmap (map with batchSize goes through them in batches), or split the array. The largest arrays of the program:\n${largestArrays(vars, defs)}`,
+    `${name}: an array of ${showAval(first.aval)} takes ${bytesOf(first)} bytes, but this adapter's ` +
+      `largest buffer has ${target.maxBufferBytes}. ${advice} The largest arrays of the ` +
+      `program:\n${largestArrays(vars, defs)}`,
+  );
+}
+
+/** The error of a kernel that touches more than it can bind, in whatever parts it is computed. */
+export function bindsTooMuch(
+  name: string,
+  computed: readonly Var[],
+  touched: readonly Var[],
+  defs: Defs,
+  target: Target,
+): DeviceError {
+  const last = computed.at(-1)!;
+  return new DeviceError(
+    `${name}: ${defs.of(last)!.eqn.prim.name} of ${showAval(last.aval)} reads or writes all over arrays that take more ` +
+      `bindings than there are: this adapter binds at most ${target.maxBindingBytes} bytes at once, ` +
+      `${target.maxStorageBuffers} times in a kernel. ${advice} The largest arrays of the ` +
+      `kernel:\n${largestArrays(touched, defs)}`,
   );
 }

@@ -5,7 +5,12 @@ export interface Target {
   /** Lanes of a subgroup, 0 where shaders cannot use subgroups. */
   readonly subgroupSize: number;
   readonly maxStorageBuffers: number;
+  /** Bytes that one binding may cover: of larger buffers kernels see windows. */
   readonly maxBindingBytes: number;
+  /** Bytes of the largest buffer. */
+  readonly maxBufferBytes: number;
+  /** Where in a buffer a binding may begin: at multiples of so many bytes. */
+  readonly bindingAlignment: number;
   readonly maxWorkgroups: number;
 }
 
@@ -15,6 +20,8 @@ export const minimalTarget: Target = {
   subgroupSize: 0,
   maxStorageBuffers: 8,
   maxBindingBytes: 128 * 2 ** 20,
+  maxBufferBytes: 256 * 2 ** 20,
+  bindingAlignment: 256,
   maxWorkgroups: 65535,
 };
 

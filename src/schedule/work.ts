@@ -5,7 +5,10 @@ import type { Schedule } from "./schedule.js";
 export function workOf({ defs, cuts, dispatches }: Schedule, index: number): GroupSummary {
   const { groups, kernels } = dispatches[index]!;
   const parts = groups.map((g, j) => summarise(g, defs, cuts, kernels[j]!.stores));
-  const sum = (f: (p: GroupSummary) => number) => parts.reduce((n, p) => n + f(p), 0);
+  // Of a kernel in several dispatches, this one's share.
+  const share = kernels[0]!.size / groups[0]!.size;
+  const sum = (f: (p: GroupSummary) => number) =>
+    Math.round(share * parts.reduce((n, p) => n + f(p), 0));
   return {
     flops: sum((p) => p.flops),
     bytesRead: sum((p) => p.bytesRead),

@@ -15,7 +15,7 @@ import {
   stepOf,
 } from "../schedule/contraction.js";
 import type { Defs } from "../schedule/defs.js";
-import type { ContractKernel } from "../schedule/kernel.js";
+import { type ContractKernel, laneOf, rowOf } from "../schedule/kernel.js";
 import { Composer, isContiguous, quarterName, quarterOf } from "./compose.js";
 import type { ModuleBuilder, Place } from "./module.js";
 import { Scopes } from "./scope.js";
@@ -75,8 +75,8 @@ export class OperandLoads {
       operandIndex(
         k.eqn,
         side,
-        idxVar("batch", sizes.batch),
-        idxVar(this.#free, sizes[this.#free]),
+        laneOf(k),
+        side === 0 ? rowOf(k) : idxVar("n", sizes.n),
         depthAt(depth),
       ),
       (v) => c.storage.isStored(v),

@@ -9,7 +9,7 @@ import {
   type MatrixSizes,
   operandIndex,
 } from "../schedule/contraction.js";
-import type { ContractKernel } from "../schedule/kernel.js";
+import { type ContractKernel, laneOf, rowOf } from "../schedule/kernel.js";
 import type { Target } from "../schedule/target.js";
 import { type LoadContext, OperandLoads } from "./contract-loads.js";
 import { type Sliding, slidingOf } from "./contract-windows.js";
@@ -45,13 +45,7 @@ export function depthOfKernel(k: ContractKernel, c: LoadContext): Depth {
     addressOf(
       c.defs,
       eqn.inputs[side]!,
-      operandIndex(
-        eqn,
-        side,
-        idxVar("batch", sizes.batch),
-        side === 0 ? idxVar("m", sizes.m) : idxVar("n", sizes.n),
-        depth,
-      ),
+      operandIndex(eqn, side, laneOf(k), side === 0 ? rowOf(k) : idxVar("n", sizes.n), depth),
       (v) => c.storage.isStored(v),
     ),
   );

@@ -13,7 +13,7 @@ import {
   operandIndex,
   stepOf,
 } from "../schedule/contraction.js";
-import type { ContractKernel } from "../schedule/kernel.js";
+import { type ContractKernel, laneOf, rowOf } from "../schedule/kernel.js";
 import { Composer, vectorBase } from "./compose.js";
 import type { LoadContext } from "./contract-loads.js";
 import type { ModuleBuilder } from "./module.js";
@@ -54,10 +54,10 @@ function slidingBy(
   taps: number,
   inner: number,
 ): Sliding | undefined {
-  const { eqn, sizes } = k;
+  const { eqn } = k;
   const step = idxAdd(idxScale(idxVar("t", outer), taps), idxVar("u", taps));
   const depth = idxAdd(idxScale(step, inner), idxVar("k", inner));
-  const index = operandIndex(eqn, 0, idxVar("batch", sizes.batch), idxVar("m", sizes.m), depth);
+  const index = operandIndex(eqn, 0, laneOf(k), rowOf(k), depth);
   const address = addressOf(c.defs, eqn.inputs[0]!, index, (v: Var) => c.storage.isStored(v));
   if (!address) return undefined;
   const [byTap, byRow] = [stepOf(address.flat, "u"), stepOf(address.flat, "m")];

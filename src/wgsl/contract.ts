@@ -2,11 +2,11 @@
 
 import { DawngradError } from "../core/errors.js";
 import type { Var } from "../ir/graph.js";
-import { type Idx, idxAdd, idxConst, idxScale, idxUnflatten, idxVar } from "../ir/index-expr.js";
+import { type Idx, idxAdd, idxScale, idxUnflatten, idxVar } from "../ir/index-expr.js";
 import type { Storage } from "../schedule/analyse.js";
 import type { Depth } from "../schedule/contraction.js";
 import type { Defs } from "../schedule/defs.js";
-import type { ContractKernel } from "../schedule/kernel.js";
+import { type ContractKernel, laneOf, rowOf, sizesOf } from "../schedule/kernel.js";
 import type { Target } from "../schedule/target.js";
 import { Composer, quarterName, type Value, vectorPosition } from "./compose.js";
 import { OperandLoads } from "./contract-loads.js";
@@ -32,10 +32,10 @@ export interface EmittedContract {
 /** `fn epilogue(batch, m, n, value)`: what becomes of four neighbours of a row of the product. */
 function emitEpilogue(k: ContractKernel, c: ContractContext, module: ModuleBuilder): string {
   const { sizes } = k;
+  const whole = sizesOf(k.eqn);
   const scopes = new Scopes(["batch", "m", "n", quarterName("n")]);
-  let point: Idx = idxConst(0);
-  point = idxAdd(idxScale(idxVar("batch", sizes.batch), sizes.m * sizes.n), point);
-  point = idxAdd(point, idxScale(idxVar("m", sizes.m), sizes.n));
+  let point: Idx = idxScale(laneOf(k), whole.m * whole.n);
+  point = idxAdd(point, idxScale(rowOf(k), whole.n));
   point = idxAdd(point, idxVar("n", sizes.n));
   const product = k.eqn.outputs[0]!;
   const values = new Map<Var, Value>([[product, { text: "value", width: 4, dtype: "float32" }]]);

@@ -1,8 +1,8 @@
 /** A dispatch as one shader: its kernels as segments of workgroups, or one contraction. */
 import { DawngradError } from "../core/errors.js";
 import type { Var } from "../ir/graph.js";
+import { idxAdd, idxConst } from "../ir/index-expr.js";
 import type { ContractKernel, LoopKernel } from "../schedule/kernel.js";
-import type { Guard } from "../schedule/place.js";
 import { bufferOf } from "../schedule/plan.js";
 import type { Dispatch, Schedule } from "../schedule/schedule.js";
 import { workgroupSize } from "../schedule/target.js";
@@ -58,13 +58,21 @@ export interface Choices {
   use(key: string, name: string): void;
 }
 
-const contextOf = (s: Schedule): LoopContext => ({
-  defs: s.defs,
-  storage: s.cuts,
-  target: s.target,
-  place: (v) => placeOf(s, v),
-  placeIfAny: (v) => placeIfAny(s, v),
-});
+/** What a dispatch's kernels see: positions count from where the windows of large buffers begin. */
+function contextOf(s: Schedule, { part }: Dispatch): LoopContext {
+  const seen = (place: Place | undefined): Place | undefined => {
+    const start = place && part?.windows.get(place.buffer)?.start;
+    if (!start) return place;
+    return { ...place, base: idxAdd(place.base ?? idxConst(0), -start / 4) };
+  };
+  return {
+    defs: s.defs,
+    storage: s.cuts,
+    target: s.target,
+    place: (v) => seen(placeOf(s, v))!,
+    placeIfAny: (v) => seen(placeIfAny(s, v)),
+  };
+}
 
 /**
  * The class of a dispatch's contraction, and the tiles that may compute it best, the rule's choice first.
@@ -76,7 +84,7 @@ export function tilesOf(
 ): { readonly key: string; readonly tiles: readonly string[] } | undefined {
   const [k] = d.kernels;
   if (k?.kind !== "contract") return undefined;
-  const c = contextOf(s);
+  const c = contextOf(s, d);
   const tiles = tilesFor(k, c).filter((t) => !s.target.software || t.variant !== "workgroup");
   return { key: contractClass(k, c), tiles: tiles.map(tileName) };
 }
@@ -87,11 +95,14 @@ export function emitDispatch(
   options: EmitOptions = {},
   choices?: Choices,
 ): Shader {
-  const context = contextOf(s);
+  const context = contextOf(s, d);
   const [first] = d.kernels;
-  const guards = s.guards ?? [];
-  if (first?.kind === "contract") return contractShader(first, context, options, guards, choices);
-  return loopShader(d.kernels as readonly LoopKernel[], context, options, guards);
+  const module = new ModuleBuilder(d.part?.windows);
+  const guard = guardText(s.guards ?? [], module);
+  if (first?.kind === "contract") {
+    return contractShader(first, context, options, module, guard, choices);
+  }
+  return loopShader(d.kernels as readonly LoopKernel[], context, options, module, guard);
 }
 
 /** What the options or an earlier measurement say, or the first by rule. */
@@ -122,11 +133,10 @@ function contractShader(
   k: ContractKernel,
   c: LoopContext,
   options: EmitOptions,
-  guards: readonly Guard[],
+  module: ModuleBuilder,
+  guard: string,
   choices: Choices | undefined,
 ): Shader {
-  const module = new ModuleBuilder();
-  const guard = guardText(guards, module);
   const tile = chooseTile(k, c, options, choices);
   const { text, workgroups, constants } = emitContract(k, c, module, tile);
   return {
@@ -142,10 +152,9 @@ function loopShader(
   kernels: readonly LoopKernel[],
   c: LoopContext,
   options: EmitOptions,
-  guards: readonly Guard[],
+  module: ModuleBuilder,
+  guard: string,
 ): Shader {
-  const module = new ModuleBuilder();
-  const guard = guardText(guards, module);
   const emitted = kernels.map((k) => {
     const wanted = options.lanes;
     return emitLoop(k, c, module, wanted && allows(k, c, wanted) ? wanted : bestLanes(k, c));

@@ -51,5 +51,5 @@ export function loopClass(k: LoopKernel, c: LoopContext): string {
     lines.push(`over ${visit(k.inner.over)}`);
     for (const v of k.inner.vars) root(v);
   }
-  return `${k.size}\n${lines.join("\n")}`;
+  return `${k.first ?? ""} ${k.size}\n${lines.join("\n")}`;
 }

@@ -70,7 +70,8 @@ class LoopEmitter {
     this.#lanes = lanes;
     this.#module = module;
     const slice = k.size / turns;
-    this.#point = idxAdd(idxScale(idxVar("turn", turns), slice), pointOf(slice));
+    const turn = idxAdd(idxScale(idxVar("turn", turns), slice), pointOf(slice));
+    this.#point = idxAdd(turn, k.first ?? 0);
     this.#scopes = new Scopes(["p", quarterName("p")]);
     this.composer = new Composer({
       defs: c.defs,
@@ -171,7 +172,7 @@ class LoopEmitter {
     }
     const text = this.composer.splat(value, 4);
     // What lies beyond the end of a slice of a stack is another slice; of an array it is nobody's.
-    const whole = !place.base || this.#k.size % 4 === 0;
+    const whole = (!place.base && !this.#k.first) || this.#k.size % 4 === 0;
     const at = whole ? vectorPosition(this.composer, based(this.#point, place)) : null;
     if (at === null) this.#storeLanes(place, dtype, this.#point, text);
     else lines.push(this.#module.store(place, dtype, 4, at, text));
@@ -362,7 +363,7 @@ const mostTurns = 4;
  * share what they load (w + ρv and w - ρv read w and v), else one.
  */
 function turnsOf(k: LoopKernel, c: LoopContext, lanes: Lanes): number {
-  const turns = k.vars[0]!.aval.shape[0] ?? 1;
+  const turns = k.first === undefined ? (k.vars[0]!.aval.shape[0] ?? 1) : 1;
   const slice = k.size / turns;
   const few = slice < (c.target.software ? 1 : 16) * workgroupSize * 64;
   if (turns < 2 || turns > mostTurns || few || slice % 4 !== 0 || !isMapOf(k, c.defs)) return 1;

@@ -1,6 +1,6 @@
 /** A shader module in the making: its bindings, uniform words and helper functions. */
 import type { DType } from "../core/dtype.js";
-import type { Place } from "../schedule/place.js";
+import type { Place, Window } from "../schedule/place.js";
 import type { Width } from "./text.js";
 import { constantText, storageType, widen, wordOf } from "./text.js";
 
@@ -24,16 +24,27 @@ export interface ModuleBinding {
   /** Buffer key, or undefined for uniforms: the words, or the step of a loop. */
   readonly buffer: string | undefined;
   readonly written: boolean;
+  /** Bytes of the buffer that it covers, and where they begin; all of it if not given. */
+  readonly part?: { readonly start: number; readonly bytes: number };
   /** The index of the loop at this depth, by a dynamic offset. */
   readonly step?: number;
 }
+
+/** A buffer that is seen through several bindings has one variable for each. */
+const bindingName = (name: string, part: number): string => (part === 0 ? name : `${name}p${part}`);
 
 export class ModuleBuilder {
   readonly #bound = new Map<string, Bound>();
   readonly #words = new Map<string, { index: number; word: Word }>();
   readonly #helpers = new Map<string, string>();
   readonly #steps = new Set<number>();
+  readonly #windows: ReadonlyMap<string, Window>;
   #counter = 0;
+
+  /** `windows`: the buffers of which only a part is bound, or which take several bindings. */
+  constructor(windows: ReadonlyMap<string, Window> = new Map()) {
+    this.#windows = windows;
+  }
 
   /** A new identifier within the function that is being written. */
   fresh(prefix: string): string {
@@ -144,32 +155,53 @@ export class ModuleBuilder {
   /** The bindings of group 0 in their order: the uniform words (if any), loops' steps, buffers. */
   get bindings(): ModuleBinding[] {
     const words = this.#words.size > 0 ? [{ buffer: undefined, written: false }] : [];
-    const buffers = [...this.#bound.values()].map((b) => ({ buffer: b.key, written: b.written }));
+    const buffers = [...this.#bound.values()].flatMap((b): ModuleBinding[] => {
+      const whole = { buffer: b.key, written: b.written };
+      const window = this.#windows.get(b.key);
+      if (!window) return [whole];
+      let { start } = window;
+      return window.bytes.map((bytes) => {
+        const part = { start, bytes };
+        start += bytes;
+        return { ...whole, part };
+      });
+    });
     const steps = [...this.#steps].map((step) => ({ buffer: undefined, written: false, step }));
     return [...words, ...steps, ...buffers];
   }
 
   #accessors(b: Bound, type: string): string[] {
-    const [name] = [b.name];
+    const { name } = b;
     // Where types share a buffer it holds bare words.
     const element = b.types.size === 1 ? type : "u32";
     const out: string[] = [];
     const as = (t: string, text: string) => (element === type ? text : `bitcast<${t}>(${text})`);
     const raw = (width: Width, text: string) =>
       element === type ? text : `bitcast<${widen("u32", width)}>(${text})`;
-    const at = b.vector ? `${name}[i >> 2u][i & 3u]` : `${name}[i]`;
-    if (b.scalar) {
-      out.push(`fn ${name}_s_${type}(i: u32) -> ${type} { return ${as(type, at)}; }`);
-      if (b.written)
-        out.push(`fn ${name}_ws_${type}(i: u32, x: ${type}) { ${at} = ${raw(1, "x")}; }`);
-    }
-    if (b.vector) {
-      const vec = widen(type, 4);
-      out.push(`fn ${name}_v_${type}(i: u32) -> ${vec} { return ${as(vec, `${name}[i]`)}; }`);
-      if (b.written) {
-        out.push(`fn ${name}_wv_${type}(i: u32, x: ${vec}) { ${name}[i] = ${raw(4, "x")}; }`);
-      }
-    }
+    const windows = this.#windows.get(b.key)?.bytes ?? [0];
+    /** A function's body: a statement for the binding that position `i` is in. */
+    const body = (width: Width, leave: string, statement: (at: string) => string): string => {
+      let from = 0;
+      const cases = windows.map((bytes, j) => {
+        const binding = bindingName(name, j);
+        const i = from === 0 ? "i" : `(i - ${from}u)`;
+        const lane = width === 1 && b.vector;
+        const one = statement(lane ? `${binding}[${i} >> 2u][${i} & 3u]` : `${binding}[${i}]`);
+        from += bytes / (4 * width);
+        return j === windows.length - 1 ? one : `if (i < ${from}u) { ${one}${leave} }`;
+      });
+      return `{ ${cases.join(" ")} }`;
+    };
+    const accessors = (width: Width, letter: string): void => {
+      const t = widen(type, width);
+      const load = body(width, "", (at) => `return ${as(t, at)};`);
+      out.push(`fn ${name}_${letter}_${type}(i: u32) -> ${t} ${load}`);
+      if (!b.written) return;
+      const store = body(width, " return;", (at) => `${at} = ${raw(width, "x")};`);
+      out.push(`fn ${name}_w${letter}_${type}(i: u32, x: ${t}) ${store}`);
+    };
+    if (b.scalar) accessors(1, "s");
+    if (b.vector) accessors(4, "v");
     return out;
   }
 
@@ -192,9 +224,12 @@ export class ModuleBuilder {
       const scalar = b.types.size === 1 ? only! : "u32";
       const element = b.vector ? widen(scalar, 4) : scalar;
       const access = b.written ? "read_write" : "read";
-      out.push(
-        `@group(0) @binding(${binding++}) var<storage, ${access}> ${b.name}: array<${element}>;`,
-      );
+      (this.#windows.get(b.key)?.bytes ?? [0]).forEach((_, j) => {
+        const name = bindingName(b.name, j);
+        out.push(
+          `@group(0) @binding(${binding++}) var<storage, ${access}> ${name}: array<${element}>;`,
+        );
+      });
     }
     for (const b of this.#bound.values()) {
       for (const type of b.types) out.push(...this.#accessors(b, type));

@@ -12,6 +12,7 @@ const names = [
   "8. device = reference for gradients",
   "8. device = reference for vmapped gradients",
   "8. device as hardware = reference for gradients",
+  "8. device = reference for vmapped gradients of arrays larger than a binding",
   "8. branches by guards = branches by selection",
   "8. fused = unfused",
   "8. results in the place of donated inputs are right",

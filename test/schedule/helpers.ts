@@ -11,6 +11,8 @@ export const target: Target = {
   subgroupSize: 8,
   maxStorageBuffers: 12,
   maxBindingBytes: 128 * 2 ** 20,
+  maxBufferBytes: 2 ** 30,
+  bindingAlignment: 256,
   maxWorkgroups: 65535,
 };
 

@@ -107,8 +107,8 @@ describe("intermediates", () => {
     expect(plan.arena).toEqual([16384, 16384]);
   });
 
-  it("an array that no binding can hold is an error with the program's name and sizes", () => {
-    const small = { ...target, maxBindingBytes: 1000 };
+  it("an array that no buffer can hold is an error with the program's name and sizes", () => {
+    const small = { ...target, maxBindingBytes: 1000, maxBufferBytes: 1000 };
     expect(() => planOf(chain(2), [false], small)).toThrow(DeviceError);
     expect(() => planOf(chain(2), [false], small)).toThrow(
       /test: .*float32\[64,64\].*16384 bytes.*1000/,

@@ -127,7 +127,11 @@ export class Encoding implements Sink {
         return { buffer: this.#o.uniform!, offset: step.words, size };
       }
       const { buffer, offset } = this.#o.buffers.get(b.buffer)!;
-      return { buffer, offset, size: this.#executable.bytesOf(step, b.buffer) };
+      const { start, bytes } = b.part ?? {
+        start: 0,
+        bytes: this.#executable.bytesOf(step, b.buffer),
+      };
+      return { buffer, offset: offset + start, size: bytes };
     });
     group = this.#executable.bindGroup(step, bound);
     this.#groups.set(step, group);

@@ -9,7 +9,7 @@ import type { Target } from "../target.js";
 import { branchLimit, selectBranches } from "./branches.js";
 import { ControlBuilder, type StageDraft } from "./build.js";
 import type { SegmentDraft, Source } from "./segment.js";
-import { Slots } from "./slots.js";
+import { padded, Slots } from "./slots.js";
 import { type ControlSchedule, controlKey, type Segment, type Stage } from "./stages.js";
 
 export type { While } from "./stages.js";
@@ -41,13 +41,25 @@ export function scheduleControl(
   const drafts = builder.block(whole, sources, dests, { level: 0, guards: [] });
   const { frames, place } = slots.plan(target.maxBindingBytes);
   for (const bytes of frames) {
-    if (bytes <= target.maxBindingBytes) continue;
+    if (bytes <= target.maxBufferBytes) continue;
     throw new DeviceError(
-      `${name}: what a loop keeps for all its steps takes ${bytes} bytes at once, but this adapter binds ` +
-        `at most ${target.maxBindingBytes}. Use fewer steps at a time (a scan within a scan, with checkpoint ` +
+      `${name}: what a loop keeps for all its steps takes ${bytes} bytes at once, but this adapter's ` +
+        `largest buffer is ${target.maxBufferBytes}. Use fewer steps at a time (a scan within a scan, with checkpoint ` +
         "for gradients), or smaller batches.",
     );
   }
+  const sizes = new Map<string, number>();
+  graph.inputAvals.forEach((a, i) => {
+    sizes.set(controlKey.input(i), padded(a) * 4);
+  });
+  graph.outputAvals.forEach((a, i) => {
+    sizes.set(controlKey.output(i), padded(a) * 4);
+  });
+  frames.forEach((bytes, i) => {
+    sizes.set(controlKey.frame(i), bytes);
+  });
+  // Flags are few.
+  const bytesOf = (buffer: string): number => sizes.get(buffer) ?? 0;
   const segment = (draft: SegmentDraft): Segment => {
     const guards = draft.guards.map((g): Guard => ({ place: place(g.at), equals: g.equals }));
     const made = schedule(
@@ -60,6 +72,7 @@ export function scheduleControl(
           inputs: draft.sources.map((s) => (s.kind === "memory" ? place(s.at) : undefined)),
           outputs: draft.outputs.map(place),
           guards,
+          bytesOf,
         },
       },
       // Each depth of guards has a buffer that its kernels read besides.
