@@ -57,7 +57,7 @@ export class Large {
     return (
       place && {
         buffer: place.buffer,
-        offset: place.offset * 4,
+        offset: (place.offset ?? 0) * 4,
         base: place.base,
         bufferBytes: this.#placed!.bytesOf(place.buffer),
       }

@@ -4,8 +4,8 @@ import type { Idx } from "../ir/index-expr.js";
 export interface Place {
   /** Key of the buffer. */
   readonly buffer: string;
-  /** In elements, a multiple of 4. */
-  readonly offset: number;
+  /** In elements, a multiple of 4; undefined where the variable has the buffer to itself. */
+  readonly offset: number | undefined;
   /** In elements too, in terms of the steps of the loops around: which slice of a stack it is. */
   readonly base?: Idx;
 }

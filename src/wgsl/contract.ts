@@ -24,7 +24,7 @@ export interface ContractContext {
 }
 
 export interface EmittedContract {
-  readonly text: string;
+  readonly body: string;
   readonly workgroups: readonly [x: number, y: number, z: number];
   readonly constants: Readonly<Record<string, number>>;
 }
@@ -133,7 +133,7 @@ export function emitContract(
     epilogue,
   };
   return {
-    text: `${instantiate(t, functions, tile.constants)}\n${module.text("")}`,
+    body: instantiate(t, functions, tile.constants),
     workgroups: [Math.ceil(sizes.n / tile.columns), gridY, layers],
     constants,
   };

@@ -14,7 +14,7 @@ import {
   tileName,
   tilesFor,
 } from "./contract-tiles.js";
-import { guardText, withGuard } from "./guard.js";
+import { guardText } from "./guard.js";
 import { emitLoop, type Lanes, type LoopContext } from "./loop.js";
 import { allows, bestLanes } from "./loop-lanes.js";
 import { type ModuleBinding, ModuleBuilder, type Place, type Word } from "./module.js";
@@ -49,7 +49,7 @@ function placeIfAny(s: Schedule, v: Var): Place | undefined {
   const given = s.places?.get(v);
   if (given) return given;
   const at = s.plan.locations.get(v);
-  return at && { buffer: bufferOf(s.plan, at), offset: "offset" in at ? at.offset / 4 : 0 };
+  return at && { buffer: bufferOf(s.plan, at), offset: "offset" in at ? at.offset / 4 : undefined };
 }
 
 /** Where choices between a kernel's tiles are kept. */
@@ -138,9 +138,9 @@ function contractShader(
   choices: Choices | undefined,
 ): Shader {
   const tile = chooseTile(k, c, options, choices);
-  const { text, workgroups, constants } = emitContract(k, c, module, tile);
+  const { body, workgroups, constants } = emitContract(k, c, module, tile);
   return {
-    wgsl: withGuard(text, guard),
+    wgsl: module.text(body, guard),
     bindings: module.bindings,
     words: module.words,
     workgroups,
@@ -174,7 +174,7 @@ function loopShader(
     "}",
   ];
   return {
-    wgsl: withGuard(module.text([...functions, ...main].join("\n")), guard),
+    wgsl: module.text([...functions, ...main].join("\n"), guard),
     bindings: module.bindings,
     words: module.words,
     workgroups: [columns, rows, 1],

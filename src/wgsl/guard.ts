@@ -23,7 +23,3 @@ export function guardText(guards: readonly Guard[], module: ModuleBuilder): stri
   });
   return conditions.length === 0 ? "" : `if (${conditions.join(" || ")}) { return; }`;
 }
-
-/** A shader whose entry point begins with a statement. */
-export const withGuard = (wgsl: string, statement: string): string =>
-  statement === "" ? wgsl : wgsl.replace(/@compute[^{]*\{/, (head) => `${head}\n${statement}`);

@@ -1,6 +1,7 @@
 /** A shader module in the making: its bindings, uniform words and helper functions. */
 import type { DType } from "../core/dtype.js";
 import type { Place, Window } from "../schedule/place.js";
+import { fromBase, withBases } from "./base.js";
 import type { Width } from "./text.js";
 import { constantText, storageType, widen, wordOf } from "./text.js";
 
@@ -33,9 +34,13 @@ export interface ModuleBinding {
 /** A buffer that is seen through several bindings has one variable for each. */
 const bindingName = (name: string, part: number): string => (part === 0 ? name : `${name}p${part}`);
 
+const addressIn = (buffer: string, { offset }: Place, width: Width, at: string): string =>
+  offset === undefined ? at : fromBase(at, buffer, offset / width);
+
 export class ModuleBuilder {
   readonly #bound = new Map<string, Bound>();
   readonly #words = new Map<string, { index: number; word: Word }>();
+  readonly #bases = new Map<string, { name: string; word: number }>();
   readonly #helpers = new Map<string, string>();
   readonly #steps = new Set<number>();
   readonly #windows: ReadonlyMap<string, Window>;
@@ -72,8 +77,7 @@ export class ModuleBuilder {
     const b = this.#buffer(place.buffer, dtype);
     if (width === 4) b.vector = true;
     else b.scalar = true;
-    const offset = width === 4 ? place.offset / 4 : place.offset;
-    const index = offset === 0 ? at : `${at} + ${offset}u`;
+    const index = addressIn(b.name, place, width, at);
     const raw = `${b.name}_${width === 4 ? "v" : "s"}_${storageType(dtype)}(${index})`;
     return dtype === "bool" ? `(${raw} != ${widen("u32", width)}(0u))` : raw;
   }
@@ -84,8 +88,7 @@ export class ModuleBuilder {
     b.written = true;
     if (width === 4) b.vector = true;
     else b.scalar = true;
-    const offset = width === 4 ? place.offset / 4 : place.offset;
-    const index = offset === 0 ? at : `${at} + ${offset}u`;
+    const index = addressIn(b.name, place, width, at);
     const one = widen("u32", width);
     const raw = dtype === "bool" ? `select(${one}(0u), ${one}(1u), ${value})` : value;
     return `${b.name}_w${width === 4 ? "v" : "s"}_${storageType(dtype)}(${index}, ${raw});`;
@@ -205,9 +208,34 @@ export class ModuleBuilder {
     return out;
   }
 
-  /** The whole text. `subgroups` adds the directive; `body` are functions and the entry point. */
-  text(body: string, { subgroups = false } = {}): string {
-    const out: string[] = subgroups ? ["enable subgroups;"] : [];
+  #base(key: string, base: number): { readonly name: string; readonly word: number } {
+    let have = this.#bases.get(key);
+    if (!have) {
+      have = { name: `base${this.#bases.size}`, word: this.table([base]) };
+      this.#bases.set(key, have);
+    }
+    return have;
+  }
+
+  /**
+   * The whole shader: `body` are functions and the entry point (directives before them), which begins with
+   * the statement `guard`.
+   */
+  text(body: string, guard = ""): string {
+    const main = withBases(body, (key, base) => this.#base(key, base).name);
+    // Branches must be known to be uniform, which words are and variables are not.
+    const first = withBases(guard, (key, base) => this.wordAt(`${this.#base(key, base).word}u`));
+    const bases = [...this.#bases.values()];
+    const lets = bases.map(({ name, word }) => `${name} = ${this.wordAt(`${word}u`)};`);
+    const start = [first, ...lets].filter((s) => s !== "").join("\n");
+    const whole =
+      start === "" ? main : main.replace(/@compute[^{]*\{/, (head) => `${head}\n${start}`);
+    const declared = bases.map(({ name }) => `var<private> ${name}: u32;`);
+    return `${[whole, ...this.#declarations(), ...declared].filter((s) => s !== "").join("\n")}\n`;
+  }
+
+  #declarations(): string[] {
+    const out: string[] = [];
     let binding = 0;
     if (this.#words.size > 0) {
       const n = Math.ceil(this.#words.size / 4);
@@ -234,7 +262,7 @@ export class ModuleBuilder {
     for (const b of this.#bound.values()) {
       for (const type of b.types) out.push(...this.#accessors(b, type));
     }
-    out.push(...this.#helpers.values(), body);
-    return `${out.filter((s) => s !== "").join("\n")}\n`;
+    out.push(...this.#helpers.values());
+    return out;
   }
 }

@@ -93,7 +93,12 @@ export function scheduleControl(
         return { kind: "loop", level, length: draft.length, body: finish(draft.body) };
       }
       const { buffer, offset } = place(draft.active);
-      return { kind: "while", level, body: finish(draft.body), active: { buffer, word: offset } };
+      return {
+        kind: "while",
+        level,
+        body: finish(draft.body),
+        active: { buffer, word: offset ?? 0 },
+      };
     });
   return {
     name,

@@ -79,7 +79,8 @@ export class Slots {
       place: ({ at, offset, base }) => {
         const [chunk, from] = typeof at === "string" ? [-1, 0] : placed.get(at.variable)!;
         const buffer = typeof at === "string" ? at : controlKey.frame(chunk);
-        const whole = { buffer, offset: offset + from / 4 };
+        const own = typeof at === "string" && offset === 0;
+        const whole = { buffer, offset: own ? undefined : offset + from / 4 };
         return base ? { ...whole, base } : whole;
       },
     };
