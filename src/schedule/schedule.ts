@@ -94,7 +94,7 @@ export function schedule(graph: Graph, options: ScheduleOptions, target: Target)
   fusion.run();
   const evaluations = new Evaluations(defs, cuts);
   for (let round = 0; round < 6; round++) {
-    const more = worthStoring(fusion, evaluations, defs, cuts);
+    const more = worthStoring(fusion, evaluations, defs, cuts, target);
     if (more.length === 0) break;
     const stored = new Set(more.map((v) => defs.of(v)!.eqn));
     const unchanged = fusion
