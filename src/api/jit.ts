@@ -11,6 +11,7 @@ import {
   type ConcreteArray,
   compile,
   deliver,
+  type LaneChunks,
   type Program,
   type RunInput,
   run,
@@ -30,6 +31,7 @@ import {
 } from "./arguments.js";
 import { withName } from "./autodiff.js";
 import { runtimeInput, wrap } from "./concrete.js";
+import { fitting } from "./fewer-lanes.js";
 
 export interface JitOptions {
   /** Arguments that are part of the program: compared by value, or by identity for objects. */
@@ -134,7 +136,7 @@ export class JitCache {
     ].join(" ");
     let compiled = this.#entries.get(key);
     if (compiled?.program.usable()) this.#entries.delete(key);
-    else compiled = this.#trace(args, dynamic, leaves, def);
+    else compiled = fitting((chunks) => this.#trace(args, dynamic, leaves, def, chunks));
     // Last in order: the first is the least recently used.
     this.#entries.set(key, compiled);
     if (this.#entries.size > maxSignatures) {
@@ -148,6 +150,7 @@ export class JitCache {
     dynamic: readonly number[],
     leaves: readonly Tensor[],
     def: TreeDef,
+    laneChunks: LaneChunks | undefined,
   ): Compiled {
     const from = performance.now();
     const traced = traceFunction(this.label, leaves.map(specOf), (tracers) => {
@@ -173,6 +176,7 @@ export class JitCache {
       donated: inputs.map((_, i) => donated[i] ?? false),
       hostScalars: inputs.map((x) => x instanceof HostScalar),
       traceMs: performance.now() - from,
+      laneChunks,
     });
     return {
       program,

@@ -13,7 +13,7 @@ import {
 import type { EmitOptions } from "../wgsl/index.js";
 import { ControlExecutable } from "./control/executable.js";
 import { Executable } from "./executable.js";
-import type { Program } from "./program.js";
+import type { LaneChunks, Program } from "./program.js";
 
 export interface CompileOptions extends ScheduleOptions {
   /** Fix choices that the compiler otherwise makes (for tests). */
@@ -22,6 +22,7 @@ export interface CompileOptions extends ScheduleOptions {
   readonly target?: Partial<Target>;
   /** Milliseconds that tracing took, for `explain`. */
   readonly traceMs?: number;
+  readonly laneChunks?: LaneChunks | undefined;
 }
 
 /** What the compiler needs to know of a device. */
@@ -55,7 +56,7 @@ export function compile(graph: Graph, options: CompileOptions): Program {
     cache = new Map();
     caches.set(gpu, cache);
   }
-  const { name, donated, hostScalars, emit, branchLimit, traceMs = 0 } = options;
+  const { name, donated, hostScalars, emit, branchLimit, traceMs = 0, laneChunks } = options;
   const fixed = JSON.stringify({ ...emit, branchLimit, ...options.target });
   const key = [graphKey(graph), mask(donated), mask(hostScalars), fixed].join("\n--\n");
   let executable = cache.get(key);
@@ -64,7 +65,7 @@ export function compile(graph: Graph, options: CompileOptions): Program {
   cache.set(key, executable);
   if (cache.size > capacity) cache.delete(cache.keys().next().value!);
   const kept = executable;
-  return { name, donated, graph, executable: kept, traceMs, usable: () => !gpu.lost };
+  return { name, donated, graph, executable: kept, traceMs, laneChunks, usable: () => !gpu.lost };
 }
 
 function makeExecutable(

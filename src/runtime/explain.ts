@@ -7,7 +7,7 @@ import { storageBytes } from "./array.js";
 import { SubmitClock, submitMs } from "./control/budget.js";
 import { ControlExecutable, type ControlStep, type Runnable } from "./control/executable.js";
 import { type Sink, Walk, whileRounds } from "./control/walk.js";
-import type { Program } from "./program.js";
+import type { LaneChunks, Program } from "./program.js";
 
 export interface ExplainedKernel {
   readonly name: string;
@@ -46,6 +46,11 @@ export interface Explanation {
   readonly copies: number;
   /** Bytes of inputs, results and intermediates at once. */
   readonly peakBytes: number;
+  /**
+   * Where all lanes of a vmapped function at once do not fit the adapter: it goes through them in chunks, the
+   * rounds of a loop. Kernels that only touch more than a binding need none (see `part`).
+   */
+  readonly laneChunks?: LaneChunks;
   /** Loops, outer ones before those within. */
   readonly loops?: readonly ExplainedLoop[];
   /** Milliseconds from the function to its final graph: trace and transforms. */
@@ -76,10 +81,12 @@ export function explainProgram(program: Program): Explanation {
     executable instanceof ControlExecutable
       ? explainControl(executable)
       : explainSchedule(executable.schedule, executable.shaders);
-  return { ...plan, traceMs: program.traceMs, scheduleMs, textMs, compileMs };
+  const times = { traceMs: program.traceMs, scheduleMs, textMs, compileMs };
+  const { laneChunks } = program;
+  return laneChunks ? { ...plan, ...times, laneChunks } : { ...plan, ...times };
 }
 
-type Plan = Omit<Explanation, "traceMs" | "scheduleMs" | "textMs" | "compileMs">;
+type Plan = Omit<Explanation, "laneChunks" | "traceMs" | "scheduleMs" | "textMs" | "compileMs">;
 
 /** The dispatches of one straight schedule. */
 const kernelsOf = (s: Schedule, shaders: readonly Shader[]): ExplainedKernel[] =>

@@ -13,4 +13,4 @@ export {
 export type { RunInput } from "./feed.js";
 export { type MemoryStats, memoryStats } from "./memory.js";
 export { type KernelTime, type TimedRun, timedRun } from "./profile.js";
-export { type Program, run } from "./program.js";
+export { type LaneChunks, type Program, run } from "./program.js";

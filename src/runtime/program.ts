@@ -12,6 +12,14 @@ import { counters } from "./counters.js";
 import type { Executable, SlotCopy } from "./executable.js";
 import { type BufferCopy, feed, type RunInput } from "./feed.js";
 
+/** How the lanes of a program's vmaps were split, as all at once do not fit the adapter. */
+export interface LaneChunks {
+  /** Chunks, one after the other. */
+  readonly count: number;
+  /** What did not fit. */
+  readonly why: string;
+}
+
 /** A program under its own name. */
 export interface Program {
   readonly name: string;
@@ -20,6 +28,7 @@ export interface Program {
   readonly executable: Executable | ControlExecutable;
   /** Milliseconds that tracing the graph took. */
   readonly traceMs: number;
+  readonly laneChunks?: LaneChunks | undefined;
   /** False once the device that it was compiled for is gone. */
   usable(): boolean;
 }

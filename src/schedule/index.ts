@@ -33,6 +33,6 @@ export {
   type ScheduleOptions,
   schedule,
 } from "./schedule.js";
-export { largestArrays } from "./sizes.js";
+export { largestArrays, TooLargeError } from "./sizes.js";
 export { minimalTarget, type Target } from "./target.js";
 export { workOf } from "./work.js";

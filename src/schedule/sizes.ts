@@ -29,15 +29,26 @@ export function largestArrays(vars: Iterable<Var>, defs: Defs): string {
 const advice =
   "Use smaller batches, fewer lanes of vmap (map with batchSize goes through them in batches), or split the array.";
 
-/** Throws a DeviceError unless every array fits a buffer. */
+/** What a program needs is more than the adapter has, at least so many times as much. */
+export class TooLargeError extends DeviceError {
+  readonly times: number;
+
+  constructor(message: string, times: number) {
+    super(message);
+    this.times = times;
+  }
+}
+
+/** Throws a TooLargeError unless every array fits a buffer. */
 export function checkSizes(name: string, vars: readonly Var[], defs: Defs, target: Target): void {
   const tooLarge = vars.filter((v) => bytesOf(v) > target.maxBufferBytes);
   if (tooLarge.length === 0) return;
   const first = tooLarge.reduce((a, b) => (bytesOf(b) > bytesOf(a) ? b : a));
-  throw new DeviceError(
+  throw new TooLargeError(
     `${name}: an array of ${showAval(first.aval)} takes ${bytesOf(first)} bytes, but this adapter's ` +
       `largest buffer has ${target.maxBufferBytes}. ${advice} The largest arrays of the ` +
       `program:\n${largestArrays(vars, defs)}`,
+    bytesOf(first) / target.maxBufferBytes,
   );
 }
 
@@ -48,12 +59,13 @@ export function bindsTooMuch(
   touched: readonly Var[],
   defs: Defs,
   target: Target,
-): DeviceError {
+): TooLargeError {
   const last = computed.at(-1)!;
-  return new DeviceError(
+  return new TooLargeError(
     `${name}: ${defs.of(last)!.eqn.prim.name} of ${showAval(last.aval)} reads or writes all over arrays that take more ` +
       `bindings than there are: this adapter binds at most ${target.maxBindingBytes} bytes at once, ` +
       `${target.maxStorageBuffers} times in a kernel. ${advice} The largest arrays of the ` +
       `kernel:\n${largestArrays(touched, defs)}`,
+    1,
   );
 }

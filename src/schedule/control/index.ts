@@ -1,10 +1,10 @@
 /** From a graph with loops and branches to scheduled segments in planned memory. */
-import { DeviceError } from "../../core/errors.js";
 import type { Graph } from "../../ir/graph.js";
 import { graphLits } from "../../ir/print.js";
 import { subGraphs } from "../../ir/subgraphs.js";
 import type { Guard } from "../place.js";
 import { type ScheduleOptions, schedule } from "../schedule.js";
+import { TooLargeError } from "../sizes.js";
 import type { Target } from "../target.js";
 import { branchLimit, selectBranches } from "./branches.js";
 import { ControlBuilder, type StageDraft } from "./build.js";
@@ -42,10 +42,11 @@ export function scheduleControl(
   const { frames, place } = slots.plan(target.maxBindingBytes);
   for (const bytes of frames) {
     if (bytes <= target.maxBufferBytes) continue;
-    throw new DeviceError(
+    throw new TooLargeError(
       `${name}: what a loop keeps for all its steps takes ${bytes} bytes at once, but this adapter's ` +
         `largest buffer is ${target.maxBufferBytes}. Use fewer steps at a time (a scan within a scan, with checkpoint ` +
         "for gradients), or smaller batches.",
+      bytes / target.maxBufferBytes,
     );
   }
   const sizes = new Map<string, number>();
