@@ -1,7 +1,13 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { sizeOf } from "../../src/core/aval.js";
+import { isFloat } from "../../src/core/dtype.js";
 import type { Atom } from "../../src/ir/graph.js";
+import { optimise } from "../../src/optimise/index.js";
 import * as P from "../../src/prims/index.js";
+import { program } from "../../src/testing/arbitraries.js";
+import { gradGraph } from "../../src/transform/index.js";
+import { lossOf } from "../laws/laws.js";
 import { constant, fusedOf, graphOf, matmul, planOf, target } from "./helpers.js";
 
 const rows = (x: Atom, shape: readonly number[]) => P.broadcastInDim(x, shape, [0]);
@@ -248,5 +254,36 @@ describe("dispatches", () => {
       for (const k of d.kernels) for (const v of k.stores) before.add(v);
     }
     expect(sizeOf(written[0]!.aval.shape)).toBeGreaterThan(0);
+  });
+});
+
+describe("what nobody reads", () => {
+  it("is not computed, where a view leaves it out", () => {
+    const joined = graphOf([[64, 64], [64]], (x, y) => [
+      P.slice(P.concatenate([P.reduceSum(x, [1]), y], 0), [64], [128]),
+    ]);
+    const product = graphOf(
+      [
+        [64, 64],
+        [64, 64],
+      ],
+      (x, y) => [P.slice(P.concatenate([matmul(x, y), y], 0), [70, 0], [128, 64])],
+    );
+    const padded = graphOf([[64, 64]], (x) => [
+      P.slice(P.pad(P.reduceSum(x, [1]), constant(0, []), [64], [0]), [0], [64]),
+    ]);
+    for (const g of [joined, product, padded]) expect(fusedOf(planOf(g))).toEqual([["slice"]]);
+  });
+
+  it("is no variable of a kernel, in random programs and their gradients", () => {
+    for (const p of fc.sample(program({ maxSteps: 10 }), { numRuns: 40, seed: 7 })) {
+      const differentiable = p.inputs.map((x) => isFloat(x.dtype));
+      const graph = optimise(gradGraph(lossOf(p.graph), differentiable));
+      const { dispatches, defs } = planOf(graph);
+      const groups = dispatches.flatMap((d) => d.groups);
+      const read = new Set([...defs.returned(), ...groups.flatMap((g) => [...g.reads.keys()])]);
+      const computed = groups.flatMap((g) => [...g.vars, ...(g.inner?.vars ?? [])]);
+      expect(computed.filter((v) => !read.has(v))).toEqual([]);
+    }
   });
 });
