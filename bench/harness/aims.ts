@@ -149,14 +149,15 @@ export function aimsOf(sections: readonly Section[], figures: Figures): Aim[] {
   );
   const compute = figures.get("ceiling GF/s");
   const memory = figures.get("ceiling GB/s");
+  const reading = figures.get("ceiling GB/s read");
   const measured =
-    compute === undefined || memory === undefined
+    compute === undefined || memory === undefined || reading === undefined
       ? "—"
-      : `${figure(compute)} GF/s, ${figure(memory)} GB/s`;
+      : `${figure(compute)} GF/s, ${figure(memory)} GB/s, ${figure(reading)} GB/s`;
   return [
     ...aims,
     {
-      work: "the adapter's ceilings: multiply-add in registers, streaming copy",
+      work: "the adapter's ceilings: multiply-add in registers, streaming copy, streaming read",
       wanted: "(for comparison)",
       measured,
       met: undefined,

@@ -37,14 +37,34 @@ export const fmaConstants: readonly number[] = [1, 1, ...names.map((_, i) => i)]
 export const fmaResult =
   names.reduce((sum, _, i) => sum + i, 0) + accumulators * unrolled * fmaLoops;
 
-export const copyPerThread = 4;
+/** Vectors of a thread of the streaming shaders. */
+export const perThread = 512;
 
-/** Four vec4 a thread, neighbours next to each other. */
-export const copyText = `
+/**
+ * Streams: each subgroup goes through memory of its own, from beginning to end. `lanes` of them side by side;
+ * workgroups of one subgroup, which is the fastest on CPU drivers.
+ */
+const stream = (lanes: number, buffers: string, body: string, end: string): string => `
 @group(0) @binding(0) var<storage, read> source: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> target_: array<vec4f>;
-@compute @workgroup_size(64)
+${buffers}
+@compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let at = group.x * ${64 * copyPerThread}u + lane;
-${Array.from({ length: copyPerThread }, (_, i) => `  target_[at + ${64 * i}u] = source[at + ${64 * i}u];`).join("\n")}
+  let first = group.x * ${lanes * perThread}u + lane;
+  var sum = vec4f(0);
+  // From a zero that no compiler can tell, so that the loop stays one.
+  for (var i = group.x / 4294967295u; i < ${perThread}u; i++) {
+    let at = first + i * ${lanes}u;
+    let x = source[at];
+${body}
+  }
+${end}
 }`;
+
+const written = "@group(0) @binding(1) var<storage, read_write> target_: array<vec4f>;";
+
+export const copyText = (lanes: number): string =>
+  stream(lanes, written, "    target_[at] = x;", "");
+
+/** Reads everything; each thread writes the sum of what it read. */
+export const readText = (lanes: number): string =>
+  stream(lanes, written, "    sum += x;", `  target_[group.x * ${lanes}u + lane] = sum;`);

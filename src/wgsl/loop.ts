@@ -45,6 +45,13 @@ export class NotVectorised extends DawngradError {
 /** Terms added one after the other before a partial sum is put aside. */
 const block = (iterations: number): number => Math.max(16, Math.ceil(Math.sqrt(iterations)));
 
+/**
+ * Length of a loop, all its steps together, up to which CPU drivers may write it out. Where indices are divided
+ * that pays (a maximum over windows of 2x2 takes 1.5 times as long as a loop), else the loads take all the time.
+ */
+const mostWrittenOut = 160;
+const mostWithDivisions = 1000;
+
 /** Does the order of combining change the result? Then partial results keep the error small. */
 const isInexact = (eqn: Eqn): boolean =>
   eqn.outputs[0]!.aval.dtype === "float32" && eqn.prim.error.ulp > 0;
@@ -137,14 +144,14 @@ class LoopEmitter {
   }
 
   /**
-   * Where a loop starts. CPU drivers unroll every loop whose count they can tell, which takes them
-   * seconds where the body is long; a zero that they cannot tell keeps them from it.
+   * Where a loop starts. CPU drivers write out every loop of up to a few dozen steps whose count they can
+   * tell, which takes them seconds where that is long; a zero that they cannot tell keeps them from it.
    */
   #start(iterations: number, body: readonly string[]): string {
-    const steps = iterations * body.length;
-    const long = iterations <= 64 && steps > (iterations > 16 ? 40 : 400);
-    if (!this.#c.target.software || !long) return "0u";
-    return "group / 4294967295u";
+    if (!this.#c.target.software || iterations > 64) return "0u";
+    const divides = body.some((line) => / [/%] \d+u/.test(line));
+    const most = divides ? mostWithDivisions : mostWrittenOut;
+    return iterations * this.#module.lengthOf(body) <= most ? "0u" : "group / 4294967295u";
   }
 
   get #vectorTerms(): boolean {
@@ -355,6 +362,21 @@ const isMapOf = (k: LoopKernel, defs: Defs): boolean =>
 const vectorsEach = (steps: number): number =>
   Math.max(1, Math.min(64, Math.floor(steps / (workgroupSize * 64))));
 
+/** Lanes that go through memory side by side: CPU drivers run a subgroup to its end before the next one. */
+const strideOf = (subgroup: number): number =>
+  subgroup > 0 && workgroupSize % subgroup === 0 ? subgroup : workgroupSize;
+
+/** `first`: where a thread begins that has `each` points, the subgroups' shares one after the other. */
+function firstOf(each: number, subgroup: number): string[] {
+  const stride = strideOf(subgroup);
+  const from = `group * ${each * workgroupSize}u`;
+  if (stride === workgroupSize) return [`let first = ${from} + local;`];
+  return [
+    `let lane = local % ${stride}u;`,
+    `let first = ${from} + (local - lane) * ${each}u + lane;`,
+  ];
+}
+
 /** Slices of a leading axis up to which one thread computes a point of each. */
 const mostTurns = 4;
 
@@ -406,8 +428,9 @@ export function emitLoop(
           ...body,
         ]
       : [
+          ...firstOf(each, c.target.subgroupSize),
           `for (var j = 0u; j < ${each}u; j++) {`,
-          `let ${counter} = (group * ${each}u + j) * ${workgroupSize}u + local;`,
+          `let ${counter} = first + j * ${strideOf(c.target.subgroupSize)}u;`,
           `if (${counter} >= ${steps}u) { return; }`,
           ...body,
           "}",

@@ -2,6 +2,7 @@
 import type { DType } from "../core/dtype.js";
 import type { Place, Window } from "../schedule/place.js";
 import { fromBase, withBases } from "./base.js";
+import { lengthOf } from "./length.js";
 import type { Width } from "./text.js";
 import { constantText, storageType, widen, wordOf } from "./text.js";
 
@@ -149,6 +150,11 @@ export class ModuleBuilder {
       );
     }
     return unique;
+  }
+
+  /** How long statements are to a driver's compiler. */
+  lengthOf(lines: readonly string[]): number {
+    return lengthOf(lines, (name) => this.#helpers.get(name));
   }
 
   get words(): readonly Word[] {

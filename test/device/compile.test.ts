@@ -281,6 +281,31 @@ describe("reductions on the device", () => {
       expect(Math.abs(total![0]! - want) / want).toBeLessThan(1e-6);
     }
   });
+
+  it("down the columns of large matrices, by strips of rows, and a map over them", async () => {
+    for (const [rows, columns] of [
+      [1024, 1024],
+      [1020, 1030], // strips of 17 rows; vectors that begin in one row and end in the next
+      [521, 1100], // a prime: no strips
+    ]) {
+      const shape = [rows!, columns!];
+      const g = graphOf([shape], (x) => [
+        P.reduceSum(x, [0]),
+        P.reduceMax(x, [0]),
+        P.add(x, constant(1, shape)),
+      ]);
+      // Integers: every sum is exact, whatever its order.
+      const x = ndarray(shape, "float32", 0);
+      for (let i = 0; i < x.data.length; i++) x.data[i] = ((i * 7919) % 257) - 128;
+      const [sums, most, plus] = await onDevice(g, [x]);
+      for (const j of [0, 1, 31, columns! - 1]) {
+        const column = Array.from({ length: rows! }, (_, i) => x.data[i * columns! + j]!);
+        expect(sums![j]).toBe(column.reduce((a, b) => a + b));
+        expect(most![j]).toBe(Math.max(...column));
+      }
+      expect(plus!.every((v, i) => v === x.data[i]! + 1)).toBe(true);
+    }
+  });
 });
 
 describe("programs", () => {
