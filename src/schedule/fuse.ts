@@ -103,6 +103,12 @@ function producersFirst(groupOf: ReadonlyMap<Var, Group>): Group[] {
   return [...out];
 }
 
+/**
+ * Does it save anything to read a variable once for two kernels? A few numbers are in the cache anyway, and
+ * leaves of a tree that share no more than those are better segments of a dispatch, with one text for all.
+ */
+const isWorthSharing = (v: Var, points: number): boolean => 4 * sizeOf(v.aval.shape) >= points;
+
 export class Fusion {
   readonly #defs: Defs;
   readonly #cuts: Cuts;
@@ -314,7 +320,7 @@ export class Fusion {
       return undefined;
     }
     const shared = [...a.reads].some(([v, keys]) => {
-      const others = b.reads.get(v);
+      const others = isWorthSharing(v, a.size) ? b.reads.get(v) : undefined;
       return others !== undefined && [...keys].some((key) => others.has(key));
     });
     if (!shared || this.#graph.depends(a, b) || this.#graph.depends(b, a)) return undefined;
@@ -380,6 +386,7 @@ export class Fusion {
       const tried = this.#paired.get(g) ?? this.#born.get(g)!;
       const others = new Set<Group>();
       for (const v of g.reads.keys()) {
+        if (!isWorthSharing(v, g.size)) continue;
         for (const x of this.#byRead.get(v)?.get(g.size) ?? []) {
           if (this.#born.get(x)! > tried && this.#graph.has(x)) others.add(x);
         }

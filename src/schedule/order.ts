@@ -13,6 +13,11 @@ import type { Target } from "./target.js";
 
 /** Different kernels in one shader: more would only make it slow to compile. */
 const maxDifferent = 16;
+/**
+ * Arrays that different kernels in one shader read and write on CPU drivers, whose compilers take more than
+ * twice as long for a text of twice as many: 150 take lavapipe a minute, 50 some seconds.
+ */
+const maxAccesses = 64;
 /** Kernels in one shader that differ in numbers only: a row of a table each. */
 const maxSegments = 512;
 
@@ -22,6 +27,9 @@ function sortOf(g: Group, defs: Defs): string {
   const computed = varsOf(g).map((v) => defs.of(v)!.eqn.prim.name);
   return [g.kind, ...computed, ...read.sort()].join("|");
 }
+
+const accessesOf = (g: Group, stored: ReadonlySet<Var>): number =>
+  g.reads.size + varsOf(g).filter((v) => stored.has(v)).length;
 
 /** Dispatches as lists of groups that run side by side. */
 export function orderGroups(
@@ -89,6 +97,7 @@ export function orderGroups(
     const now = urgent.length > 0 ? urgent : ready;
     const batch: Group[] = [];
     const sorts = new Set<string>();
+    let accesses = 0;
     for (const g of now) {
       if (alone(g)) {
         if (batch.length > 0) continue;
@@ -96,11 +105,14 @@ export function orderGroups(
         break;
       }
       const sort = sortOf(g, defs);
-      if (!sorts.has(sort) && sorts.size >= maxDifferent) continue;
+      const more = sorts.has(sort) ? 0 : accessesOf(g, stored);
+      const tooLong = target.software && accesses + more > maxAccesses;
+      if (more > 0 && sorts.size > 0 && (tooLong || sorts.size >= maxDifferent)) continue;
       if (batch.length > 0 && buffers([...batch, g]) > target.maxStorageBuffers) continue;
       if (batch.length >= maxSegments) break;
       batch.push(g);
       sorts.add(sort);
+      accesses += more;
     }
     finish(batch);
   }
