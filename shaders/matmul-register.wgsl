@@ -7,6 +7,7 @@
 // row_a, load_a, column_b, load_b and epilogue stand for themselves here; generated code replaces them.
 const ROWS: u32 = 8u;
 const LANES: u32 = 8u;
+const INSIDE: u32 = 1u;  // products that share a tile, the epilogue among them
 override M: u32 = 64u;
 override N: u32 = 64u;
 override KO: u32 = 1u;   // the depth is KO outer steps
@@ -40,10 +41,16 @@ fn load_b(at: vec4u, k: u32) -> mat4x4f {
   return mat4x4f(b[i], b[i + N / 4u], b[i + 2u * (N / 4u)], b[i + 3u * (N / 4u)]);
 }
 
-// Elements n..n+3 of a row of the product, once they are complete.
-fn epilogue(batch: u32, m: u32, n: u32, value: vec4f) {
-  c[((batch * M + m) * N + n) / 4u] = value;
+// Elements n..n+3 of a row of all products inside, once they are complete: of the i-th one, done[i * SUMS + at].
+fn epilogue(batch: u32, m: u32, n: u32, done: ptr<function, Done>, at: u32) {
+  for (var i = 0u; i < INSIDE; i++) {
+    c[(((i * (TILES / TILES_M) + batch) * M + m) * N + n) / 4u] = (*done)[i * SUMS + at];
+  }
 }
+
+const SUMS: u32 = ROWS;  // of a lane, in one product
+const ALL: u32 = INSIDE * SUMS;
+alias Done = array<vec4f, ALL>;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -55,22 +62,25 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) lane: 
   let row = (tile % TILES_M) * ROWS;
   let n = (w.x * LANES + lane) * 4u;
   if (n >= N) { return; }
-  var acc: array<vec4f, ROWS>;
-  for (var t = zero; t < KO; t++) {
-    var rows: array<vec4u, ROWS>;
-    for (var i = 0u; i < ROWS; i++) { rows[i] = row_a(batch, row + i, t); }
-    let columns = column_b(batch, n, t);
-    for (var k = zero; k < KI; k += 4u) {
-      let y = load_b(columns, k);
-      for (var i = 0u; i < ROWS; i++) {  // unroll
-        let s = load_a(rows[i], k);
-        acc[i] = fma(vec4f(s.w), y[3], fma(vec4f(s.z), y[2], fma(vec4f(s.y), y[1], fma(vec4f(s.x), y[0], acc[i]))));
+  // What the epilogue reads, in a loop that no compiler unrolls: it is compiled once, not once for each row.
+  var done: Done;
+  for (var l = 0u; l < INSIDE; l++) {  // unroll
+    let product = l * (TILES / TILES_M) + batch;
+    var acc: array<vec4f, ROWS>;
+    for (var t = zero; t < KO; t++) {
+      var rows: array<vec4u, ROWS>;
+      for (var i = 0u; i < ROWS; i++) { rows[i] = row_a(product, row + i, t); }
+      let columns = column_b(product, n, t);
+      for (var k = zero; k < KI; k += 4u) {
+        let y = load_b(columns, k);
+        for (var i = 0u; i < ROWS; i++) {  // unroll
+          let s = load_a(rows[i], k);
+          acc[i] = fma(vec4f(s.w), y[3], fma(vec4f(s.z), y[2], fma(vec4f(s.y), y[1], fma(vec4f(s.x), y[0], acc[i]))));
+        }
       }
     }
+    for (var i = 0u; i < SUMS; i++) { done[l * SUMS + i] = acc[i]; }
   }
-  // A loop that no compiler unrolls: the epilogue is compiled once, not once for each row.
-  var done: array<vec4f, ROWS>;
-  for (var i = 0u; i < ROWS; i++) { done[i] = acc[i]; }
   let end = min(row + ROWS, M);
-  for (var m = row; m < end; m++) { epilogue(batch, m, n, done[m - row]); }
+  for (var m = row; m < end; m++) { epilogue(batch, m, n, &done, m - row); }
 }

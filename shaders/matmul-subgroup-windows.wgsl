@@ -12,6 +12,7 @@ const TAPS: u32 = 3u;    // of an outer step, at most SG
 const DEEP: u32 = 4u;    // depths at a time, at most 4
 const FLIP: u32 = 0u;    // 1 where rows further on see earlier taps
 const SHORT: u32 = 0u;   // 1 where an outer step is little work: it is not worth loops
+const INSIDE: u32 = 1u;  // products that share a tile, the epilogue among them
 override SG: u32 = 8u;   // lanes of a subgroup
 override M: u32 = 64u;
 override N: u32 = 16u;
@@ -51,12 +52,16 @@ fn load_b(at: vec4u, k: u32) -> mat4x4f {
   return mat4x4f(b[i], b[i + N / 4u], b[i + 2u * (N / 4u)], b[i + 3u * (N / 4u)]);
 }
 
-// Elements n..n+3 of a row of the product, once they are complete.
-fn epilogue(batch: u32, m: u32, n: u32, value: vec4f) {
-  c[((batch * M + m) * N + n) / 4u] = value;
+// Elements n..n+3 of a row of all products inside, once they are complete: of the i-th one, done[i * SUMS + at].
+fn epilogue(batch: u32, m: u32, n: u32, done: ptr<function, Done>, at: u32) {
+  for (var i = 0u; i < INSIDE; i++) {
+    c[(((i * (TILES / TILES_M) + batch) * M + m) * N + n) / 4u] = (*done)[i * SUMS + at];
+  }
 }
 
-const ALL: u32 = ROWS * FOURS;
+const SUMS: u32 = ROWS * FOURS;  // of a lane, in one product
+const ALL: u32 = INSIDE * SUMS;
+alias Done = array<vec4f, ALL>;
 const SEEN: u32 = ROWS + 1u;
 
 @compute @workgroup_size(SG)
@@ -69,44 +74,47 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) lane: 
   let batch = tile / TILES_M;
   let row = (tile % TILES_M) * (ROWS * SG) + lane;  // and every SG-th after it
   let n = w.x * (4u * FOURS);
-  var acc: array<vec4f, ALL>;
-  for (var t = zero; t < KO; t++) {
-    var rows: array<vec4u, SEEN>;
-    for (var r = 0u; r < SEEN; r++) { rows[r] = row_a(batch, row + r * SG, t); }
-    for (var k = first; k < KI; k += 4u) {
-      var seen: array<vec4f, SEEN>;
-      for (var r = 0u; r < ROWS; r++) {  // unroll
-        seen[r] = load_a(rows[r], k);
-      }
-      // Of the rows beyond the last, as many as its taps see.
-      if (lane + 1u < TAPS) { seen[ROWS] = load_a(rows[ROWS], k); }
-      for (var u = first; u < TAPS; u++) {
-        var x: array<vec4f, ROWS>;
+  // What the epilogue reads, in a loop that no compiler unrolls: it is compiled once, not once for each row.
+  var done: Done;
+  for (var l = 0u; l < INSIDE; l++) {  // unroll
+    let product = l * (TILES / TILES_M) + batch;
+    var acc: array<vec4f, SUMS>;
+    for (var t = zero; t < KO; t++) {
+      var rows: array<vec4u, SEEN>;
+      for (var r = 0u; r < SEEN; r++) { rows[r] = row_a(product, row + r * SG, t); }
+      for (var k = first; k < KI; k += 4u) {
+        var seen: array<vec4f, SEEN>;
         for (var r = 0u; r < ROWS; r++) {  // unroll
-          x[r] = tap_a(rows[r], u, subgroupShuffle(select(seen[r], seen[r + 1u], lane < u), (lane + u) % SG));
+          seen[r] = load_a(rows[r], k);
         }
-        let columns = column_b(batch, n + (lane % FOURS) * 4u, t * TAPS + select(u, TAPS - 1u - u, FLIP == 1u));
-        var part: mat4x4f;
-        if (lane < FOURS) { part = load_b(columns, k); }
-        for (var i = 0u; i < FOURS; i++) {  // unroll
-          for (var j = 0u; j < DEEP; j++) {  // unroll
-            let y = subgroupShuffle(part[j], i);
-            for (var r = 0u; r < ROWS; r++) {  // unroll
-              acc[r * FOURS + i] = fma(vec4f(x[r][j]), y, acc[r * FOURS + i]);
+        // Of the rows beyond the last, as many as its taps see.
+        if (lane + 1u < TAPS) { seen[ROWS] = load_a(rows[ROWS], k); }
+        for (var u = first; u < TAPS; u++) {
+          var x: array<vec4f, ROWS>;
+          for (var r = 0u; r < ROWS; r++) {  // unroll
+            x[r] = tap_a(rows[r], u, subgroupShuffle(select(seen[r], seen[r + 1u], lane < u), (lane + u) % SG));
+          }
+          let columns = column_b(product, n + (lane % FOURS) * 4u, t * TAPS + select(u, TAPS - 1u - u, FLIP == 1u));
+          var part: mat4x4f;
+          if (lane < FOURS) { part = load_b(columns, k); }
+          for (var i = 0u; i < FOURS; i++) {  // unroll
+            for (var j = 0u; j < DEEP; j++) {  // unroll
+              let y = subgroupShuffle(part[j], i);
+              for (var r = 0u; r < ROWS; r++) {  // unroll
+                acc[r * FOURS + i] = fma(vec4f(x[r][j]), y, acc[r * FOURS + i]);
+              }
             }
           }
         }
       }
     }
+    for (var i = 0u; i < SUMS; i++) { done[l * SUMS + i] = acc[i]; }
   }
-  // A loop that no compiler unrolls: the epilogue is compiled once, not once for each row.
-  var done: array<vec4f, ALL>;
-  for (var i = 0u; i < ALL; i++) { done[i] = acc[i]; }
   let fours = min(FOURS, (N - n + 3u) / 4u);
   for (var r = zero; r < ROWS; r++) {
     let m = row + r * SG;
     if (m < M) {
-      for (var i = zero; i < fours; i++) { epilogue(batch, m, n + i * 4u, done[r * FOURS + i]); }
+      for (var i = zero; i < fours; i++) { epilogue(batch, m, n + i * 4u, &done, r * FOURS + i); }
     }
   }
 }

@@ -12,6 +12,7 @@ const ROWS: u32 = 16u;
 const LANES: u32 = 8u;   // divides ROWS and SG
 const PARTS: u32 = 2u;   // ROWS / LANES
 const TEAMS: u32 = 1u;   // SG / LANES
+const INSIDE: u32 = 1u;  // products that share a tile, the epilogue among them
 override SG: u32 = 8u;   // lanes of a subgroup
 override M: u32 = 64u;
 override N: u32 = 64u;
@@ -46,10 +47,16 @@ fn load_b(at: vec4u, k: u32) -> mat4x4f {
   return mat4x4f(b[i], b[i + N / 4u], b[i + 2u * (N / 4u)], b[i + 3u * (N / 4u)]);
 }
 
-// Elements n..n+3 of a row of the product, once they are complete.
-fn epilogue(batch: u32, m: u32, n: u32, value: vec4f) {
-  c[((batch * M + m) * N + n) / 4u] = value;
+// Elements n..n+3 of a row of all products inside, once they are complete: of the i-th one, done[i * SUMS + at].
+fn epilogue(batch: u32, m: u32, n: u32, done: ptr<function, Done>, at: u32) {
+  for (var i = 0u; i < INSIDE; i++) {
+    c[(((i * (TILES / TILES_M) + batch) * M + m) * N + n) / 4u] = (*done)[i * SUMS + at];
+  }
 }
+
+const SUMS: u32 = ROWS;  // of a lane, in one product
+const ALL: u32 = INSIDE * SUMS;
+alias Done = array<vec4f, ALL>;
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -62,27 +69,30 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) lane: 
   let first = select(lane - column, 0u, TEAMS == 1u);  // known where there is one team
   let row = ((tile % TILES_M) * TEAMS + lane / LANES) * ROWS;
   let n = (w.x * LANES + column) * 4u;
-  var acc: array<vec4f, ROWS>;
-  for (var t = zero; t < KO; t++) {
-    var rows: array<vec4u, PARTS>;
-    for (var p = 0u; p < PARTS; p++) { rows[p] = row_a(batch, row + p * LANES + column, t); }
-    let columns = column_b(batch, n, t);
-    for (var k = zero; k < KI; k += 4u) {
-      let y = load_b(columns, k);
-      for (var p = 0u; p < PARTS; p++) {  // unroll
-        let x = load_a(rows[p], k);
-        for (var i = 0u; i < LANES; i++) {  // unroll
-          let s = subgroupShuffle(x, first + i);
-          let j = p * LANES + i;
-          acc[j] = fma(vec4f(s.w), y[3], fma(vec4f(s.z), y[2], fma(vec4f(s.y), y[1], fma(vec4f(s.x), y[0], acc[j]))));
+  // What the epilogue reads, in a loop that no compiler unrolls: it is compiled once, not once for each row.
+  var done: Done;
+  for (var l = 0u; l < INSIDE; l++) {  // unroll
+    let product = l * (TILES / TILES_M) + batch;
+    var acc: array<vec4f, ROWS>;
+    for (var t = zero; t < KO; t++) {
+      var rows: array<vec4u, PARTS>;
+      for (var p = 0u; p < PARTS; p++) { rows[p] = row_a(product, row + p * LANES + column, t); }
+      let columns = column_b(product, n, t);
+      for (var k = zero; k < KI; k += 4u) {
+        let y = load_b(columns, k);
+        for (var p = 0u; p < PARTS; p++) {  // unroll
+          let x = load_a(rows[p], k);
+          for (var i = 0u; i < LANES; i++) {  // unroll
+            let s = subgroupShuffle(x, first + i);
+            let j = p * LANES + i;
+            acc[j] = fma(vec4f(s.w), y[3], fma(vec4f(s.z), y[2], fma(vec4f(s.y), y[1], fma(vec4f(s.x), y[0], acc[j]))));
+          }
         }
       }
     }
+    for (var i = 0u; i < SUMS; i++) { done[l * SUMS + i] = acc[i]; }
   }
   if (n >= N) { return; }
-  // A loop that no compiler unrolls: the epilogue is compiled once, not once for each row.
-  var done: array<vec4f, ROWS>;
-  for (var i = 0u; i < ROWS; i++) { done[i] = acc[i]; }
   let end = min(row + ROWS, M);
-  for (var m = row; m < end; m++) { epilogue(batch, m, n, done[m - row]); }
+  for (var m = row; m < end; m++) { epilogue(batch, m, n, &done, m - row); }
 }

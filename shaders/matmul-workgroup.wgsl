@@ -4,6 +4,10 @@
 // classic scheme of GPUs: every element of A and B is read from memory once for a tile.
 //
 // row_a, load_a, column_b, load_b and epilogue stand for themselves here; generated code replaces them.
+const INSIDE: u32 = 1u;  // products that share a tile, the epilogue among them
+const SUMS: u32 = 8u;  // of a thread, in one product
+const ALL: u32 = INSIDE * SUMS;
+alias Done = array<vec4f, ALL>;
 override M: u32 = 64u;
 override N: u32 = 64u;
 override KO: u32 = 1u;   // the depth is KO outer steps
@@ -41,9 +45,11 @@ fn load_b(at: vec4u, k: u32) -> mat4x4f {
   return mat4x4f(b[i], b[i + N / 4u], b[i + 2u * (N / 4u)], b[i + 3u * (N / 4u)]);
 }
 
-// Elements n..n+3 of a row of the product, once they are complete.
-fn epilogue(batch: u32, m: u32, n: u32, value: vec4f) {
-  c[((batch * M + m) * N + n) / 4u] = value;
+// Elements n..n+3 of a row of all products inside, once they are complete: of the i-th one, done[i * SUMS + at].
+fn epilogue(batch: u32, m: u32, n: u32, done: ptr<function, Done>, at: u32) {
+  for (var i = 0u; i < INSIDE; i++) {
+    c[(((i * (TILES / TILES_M) + batch) * M + m) * N + n) / 4u] = (*done)[i * SUMS + at];
+  }
 }
 
 @compute @workgroup_size(128)
@@ -61,39 +67,44 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) thread
   let fetches_a = thread < 64u;
   let to_b = (u / 16u) * 64u + u % 16u;
   let depth = select((u / 16u) * 4u, (u % 4u) * 4u, fetches_a);
-  var acc: array<vec4f, 8>;
-  for (var t = 0u; t < KO; t++) {
-    var source: array<vec4u, 4>;
-    if (fetches_a) {
-      for (var r = 0u; r < 4u; r++) { source[r] = row_a(batch, row + u / 4u + r * 16u, t); }
-    } else {
-      source[0] = column_b(batch, column + (u % 16u) * 4u, t);
-    }
-    for (var k = 0u; k < KI; k += 16u) {
+  var done: Done;
+  for (var l = 0u; l < INSIDE; l++) {  // unroll
+    let product = l * (TILES / TILES_M) + batch;
+    var acc: array<vec4f, SUMS>;
+    for (var t = 0u; t < KO; t++) {
+      var source: array<vec4u, 4>;
       if (fetches_a) {
-        for (var r = 0u; r < 4u; r++) { tile_a[u + r * 64u] = load_a(source[r], k + depth); }
+        for (var r = 0u; r < 4u; r++) { source[r] = row_a(product, row + u / 4u + r * 16u, t); }
       } else {
-        let part = load_b(source[0], k + depth);
-        for (var r = 0u; r < 4u; r++) { tile_b[to_b + r * 16u] = part[r]; }
+        source[0] = column_b(product, column + (u % 16u) * 4u, t);
       }
-      workgroupBarrier();
-      for (var q = 0u; q < 4u; q++) {
-        let y0 = tile_b[(q * 4u) * 16u + tx];
-        let y1 = tile_b[(q * 4u + 1u) * 16u + tx];
-        let y2 = tile_b[(q * 4u + 2u) * 16u + tx];
-        let y3 = tile_b[(q * 4u + 3u) * 16u + tx];
-        for (var r = 0u; r < 8u; r++) {
-          let s = tile_a[(ty * 8u + r) * 4u + q];
-          acc[r] = fma(vec4f(s.w), y3, fma(vec4f(s.z), y2, fma(vec4f(s.y), y1, fma(vec4f(s.x), y0, acc[r]))));
+      for (var k = 0u; k < KI; k += 16u) {
+        if (fetches_a) {
+          for (var r = 0u; r < 4u; r++) { tile_a[u + r * 64u] = load_a(source[r], k + depth); }
+        } else {
+          let part = load_b(source[0], k + depth);
+          for (var r = 0u; r < 4u; r++) { tile_b[to_b + r * 16u] = part[r]; }
         }
+        workgroupBarrier();
+        for (var q = 0u; q < 4u; q++) {
+          let y0 = tile_b[(q * 4u) * 16u + tx];
+          let y1 = tile_b[(q * 4u + 1u) * 16u + tx];
+          let y2 = tile_b[(q * 4u + 2u) * 16u + tx];
+          let y3 = tile_b[(q * 4u + 3u) * 16u + tx];
+          for (var r = 0u; r < 8u; r++) {
+            let s = tile_a[(ty * 8u + r) * 4u + q];
+            acc[r] = fma(vec4f(s.w), y3, fma(vec4f(s.z), y2, fma(vec4f(s.y), y1, fma(vec4f(s.x), y0, acc[r]))));
+          }
+        }
+        workgroupBarrier();
       }
-      workgroupBarrier();
     }
+    for (var i = 0u; i < SUMS; i++) { done[l * SUMS + i] = acc[i]; }
   }
   let n = column + tx * 4u;
   if (n >= N) { return; }
   for (var r = 0u; r < 8u; r++) {
     let m = row + ty * 8u + r;
-    if (m < M) { epilogue(batch, m, n, acc[r]); }
+    if (m < M) { epilogue(batch, m, n, &done, r); }
   }
 }

@@ -55,7 +55,7 @@ export class Analyser {
   readonly #seen = new Map<Eqn, Set<string>>();
   readonly #walker: Walker<true>;
   readonly #defs: Defs;
-  /** Times that what is being visited runs for each point. */
+  /** Times that what is being visited runs for each point: less than one where points share it. */
   #times = 1;
 
   /** `seen` is told of every stored variable that is read, and the flat position. */
@@ -133,7 +133,7 @@ export class Analyser {
   }
 
   #inLoop(index: readonly Idx[]): boolean {
-    if (this.#times === 1) return false;
+    if (this.#times <= 1) return this.#times < 1;
     for (const name of namesIn(index)) if (name.startsWith("r")) return true;
     return false;
   }

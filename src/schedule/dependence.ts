@@ -6,7 +6,12 @@
 import type { Var } from "../ir/graph.js";
 import type { Group } from "./fuse.js";
 
-export const varsOf = (g: Group): Var[] => (g.inner ? [...g.vars, ...g.inner.vars] : [...g.vars]);
+/** Everything that a group computes. */
+export const varsOf = (g: Group): Var[] => [
+  ...g.vars,
+  ...(g.inner?.vars ?? []),
+  ...(g.across?.vars ?? []),
+];
 
 interface Node {
   /** The bit that stands for the group in others' sets. */

@@ -6,6 +6,7 @@
 import { sizeOf } from "../core/aval.js";
 import type { Eqn, Var } from "../ir/graph.js";
 import { idxFlatten, idxUnflatten } from "../ir/index-expr.js";
+import { type Across, laneSizes, lanesFor } from "./across.js";
 import { Analyser, type Analyses, type Analysis } from "./analyse.js";
 import type { Cuts } from "./cuts.js";
 import type { Defs } from "./defs.js";
@@ -31,6 +32,8 @@ export interface Group {
   /** Variables computed at each point, in the order of their definitions. */
   readonly vars: readonly Var[];
   readonly inner: { readonly vars: readonly Var[]; readonly over: Eqn } | undefined;
+  /** Of a contraction: what is computed at a point of several of its lanes. */
+  readonly across: Across | undefined;
   /** Every stored variable read, by other kernels or this one, with the flat positions. */
   readonly reads: ReadonlyMap<Var, ReadonlySet<string>>;
   /** Operations and loads of all points. */
@@ -166,6 +169,7 @@ export class Fusion {
       size,
       vars: [v],
       inner: undefined,
+      across: undefined,
       reads: a.reads,
       flops: a.flops * size,
       loads: a.loads * size,
@@ -192,7 +196,9 @@ export class Fusion {
     if (!this.#large.any) return true;
     const isStored = (v: Var): boolean =>
       this.#returned.has(v) || [...this.#graph.readers(v)].some((g) => g !== a && g !== b);
-    return !this.#large.touches(merged, isStored) || this.#large.canBind(merged, isStored);
+    if (!this.#large.touches(merged, isStored)) return true;
+    // Lanes that are computed together lie too far apart to be computed in parts.
+    return !merged.across && this.#large.canBind(merged, isStored);
   }
 
   #replace(merged: Group, a: Group, b: Group): void {
@@ -234,7 +240,7 @@ export class Fusion {
     const own = pointOf(g.size).key;
     const vars = new Set(g.vars);
     for (const [v, keys] of reads) {
-      if (g.inner?.vars.includes(v)) return false;
+      if (g.inner?.vars.includes(v) || g.across?.vars.includes(v)) return false;
       if (vars.has(v) && !(keys.size === 1 && keys.has(own))) return false;
     }
     return true;
@@ -258,6 +264,36 @@ export class Fusion {
       flops: from.flops + to.flops,
       loads: from.loads + to.loads,
     };
+  }
+
+  /** A consumer of the same point of every lane of a product becomes a part of its epilogue. */
+  #acrossLanes(from: Group, to: Group): Group | undefined {
+    if (from.kind !== "contract" || to.kind !== "loop" || to.inner) return undefined;
+    if (from.size <= to.size || this.#factsOf(to).reductions > 0) return undefined;
+    const have = from.across;
+    const readsOf = (vars: readonly Var[]) => vars.flatMap((v) => [...(to.reads.get(v) ?? [])]);
+    const whole = sizesOf(this.#product(from));
+    const point = pointOf(to.size);
+    const lanes = lanesFor(whole, point, to.size, readsOf(from.vars), have);
+    if (!lanes) return undefined;
+    if (have && readsOf(have.vars).some((key) => key !== point.key)) return undefined;
+    if (this.#graph.dependsThroughOthers(to, from) || !this.#fit(from, to)) return undefined;
+    return {
+      ...from,
+      across: {
+        count: lanes.count,
+        axis: lanes.axis,
+        vars: this.#sorted([...(have?.vars ?? []), ...to.vars]),
+      },
+      reads: union(from.reads, to.reads),
+      flops: from.flops + to.flops,
+      loads: from.loads + to.loads,
+    };
+  }
+
+  /** The product of a contraction's kernel. */
+  #product(g: Group): Eqn {
+    return g.vars.map((v) => this.#defs.of(v)!.eqn).find((e) => e.prim.kind === "contract")!;
   }
 
   /** Do the threads of a workgroup share each of its points? */
@@ -330,6 +366,7 @@ export class Fusion {
       size: a.size,
       vars: this.#sorted([...a.vars, ...b.vars]),
       inner: a.inner ?? b.inner,
+      across: undefined,
       reads: union(a.reads, b.reads),
       flops: a.flops + b.flops,
       loads: a.loads + b.loads,
@@ -368,7 +405,8 @@ export class Fusion {
     this.#failed.set(to, failed);
     const producers = [...this.#graph.producers(to)].filter((from) => !failed.has(from));
     for (const from of producers.sort((a, b) => this.#order.get(b)! - this.#order.get(a)!)) {
-      const merged = this.#vertical(from, to) ?? this.#innerLoop(from, to);
+      const merged =
+        this.#vertical(from, to) ?? this.#innerLoop(from, to) ?? this.#acrossLanes(from, to);
       if (!merged || !this.#binds(merged, from, to)) {
         failed.add(from);
         continue;
@@ -422,7 +460,9 @@ export class Fusion {
     if (g.kind === "loop") {
       return { kind: "loop", size: g.size, vars: g.vars, inner: g.inner, stores };
     }
-    const eqn = g.vars.map((v) => this.#defs.of(v)!.eqn).find((e) => e.prim.kind === "contract")!;
-    return { kind: "contract", size: g.size, eqn, sizes: sizesOf(eqn), vars: g.vars, stores };
+    const { size, vars, across } = g;
+    const eqn = this.#product(g);
+    const sizes = across ? laneSizes(sizesOf(eqn), across) : sizesOf(eqn);
+    return { kind: "contract", size, eqn, sizes, vars, across, stores };
   }
 }

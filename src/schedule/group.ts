@@ -3,6 +3,7 @@ import type { Eqn, Var } from "../ir/graph.js";
 import { idxFlatten, idxUnflatten } from "../ir/index-expr.js";
 import { Analyser, type Storage } from "./analyse.js";
 import type { Defs } from "./defs.js";
+import { varsOf } from "./dependence.js";
 import type { Group } from "./fuse.js";
 import { bytesOf, loopVar, operandAt, pointOf, reduction } from "./kernel.js";
 
@@ -17,6 +18,11 @@ export function analyseGroup(g: Group, defs: Defs, storage: Storage): Analyser {
     const { extent } = reduction(over);
     const flat = idxFlatten(operandAt(over, out, loopVar(extent)), over.inputs[0]!.aval.shape);
     for (const v of vars) analyser.visit(v, idxUnflatten(flat, v.aval.shape), extent);
+  }
+  if (g.across) {
+    const { count, vars } = g.across;
+    const lane = pointOf(g.size / count);
+    for (const v of vars) analyser.visit(v, idxUnflatten(lane, v.aval.shape), 1 / count);
   }
   return analyser;
 }
@@ -36,7 +42,7 @@ export function summarise(
   stores: ReadonlySet<Var>,
 ): GroupSummary {
   const { result } = analyseGroup(g, defs, storage);
-  const own = new Set([...g.vars, ...(g.inner?.vars ?? [])]);
+  const own = new Set(varsOf(g));
   const eqns = new Set<Eqn>([...own].map((v) => defs.of(v)!.eqn));
   for (const eqn of result.inline.keys()) eqns.add(eqn);
   const at = (eqn: Eqn) => defs.of(eqn.outputs[0]!)!.at;

@@ -1,12 +1,14 @@
 /** Kernels: what one dispatch segment computes. */
 import { type Shape, sizeOf } from "../core/aval.js";
 import type { Eqn, Var } from "../ir/graph.js";
-import { type Idx, idxAdd, idxUnflatten, idxVar } from "../ir/index-expr.js";
+import { type Idx, idxAdd, idxDiv, idxMod, idxUnflatten, idxVar } from "../ir/index-expr.js";
+import { type Across, wholeIndex } from "./across.js";
 import {
   type ContractParams,
   contractionDims,
   type MatrixSizes,
   matrixSizes,
+  operandIndex,
 } from "./contraction.js";
 
 /**
@@ -37,12 +39,14 @@ export interface ContractKernel {
   readonly kind: "contract";
   readonly size: number;
   readonly eqn: Eqn;
-  /** Of the part that is computed. */
+  /** Of the part that is computed: of one lane where there are lanes to compute across. */
   readonly sizes: MatrixSizes;
   /** Where a kernel that computes some lanes or rows only begins. */
   readonly first?: { readonly batch: number; readonly m: number };
   /** The product and what the epilogue computes from it. */
   readonly vars: readonly Var[];
+  /** And what it computes from all lanes of those. */
+  readonly across: Across | undefined;
   readonly stores: ReadonlySet<Var>;
 }
 
@@ -96,5 +100,18 @@ export const sizesOf = (eqn: Eqn): MatrixSizes =>
       eqn.params as ContractParams,
     ),
   );
+
+/**
+ * The index of an operand's element for a row or column of the product and a depth, where the variable
+ * "batch" counts the products: lanes that are computed together, each with all of its batch.
+ */
+export function operandOf(k: ContractKernel, side: 0 | 1, depth: Idx): readonly Idx[] {
+  const { eqn, sizes, across } = k;
+  const batch = across ? idxVar("batch", sizes.batch * across.count) : laneOf(k);
+  const own = { batch, m: rowOf(k), n: idxVar("n", sizes.n) };
+  const lane = { ...own, batch: idxMod(batch, sizes.batch) };
+  const at = across ? wholeIndex(sizes, across, idxDiv(batch, sizes.batch), lane) : own;
+  return operandIndex(eqn, side, at.batch, side === 0 ? at.m : at.n, depth);
+}
 
 export const bytesOf = (v: Var): number => sizeOf(v.aval.shape) * 4;

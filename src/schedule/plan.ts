@@ -4,6 +4,7 @@
  */
 import type { Var } from "../ir/graph.js";
 import type { Defs } from "./defs.js";
+import { varsOf } from "./dependence.js";
 import { type Life, place } from "./first-fit.js";
 import type { Group } from "./fuse.js";
 import type { Homes, StateBlock } from "./homes.js";
@@ -98,7 +99,7 @@ class Times {
     this.#dispatches = dispatches;
     dispatches.forEach((groups, at) => {
       for (const g of groups) {
-        for (const v of [...g.vars, ...(g.inner?.vars ?? [])]) {
+        for (const v of varsOf(g)) {
           this.writtenAt.set(v, at);
           this.writer.set(v, g);
         }
@@ -114,7 +115,8 @@ class Times {
     if (read !== at) return read < at;
     return this.#dispatches[at]!.every((g) => {
       if (!g.reads.has(input)) return true;
-      return g === this.writer.get(out) && g.vars.includes(out) && readsOnlyOwnPoint(g, input);
+      const atPoint = g.vars.includes(out) || g.across?.vars.includes(out) === true;
+      return g === this.writer.get(out) && atPoint && readsOnlyOwnPoint(g, input);
     });
   }
 }

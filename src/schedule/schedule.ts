@@ -6,6 +6,7 @@ import { graphLits } from "../ir/print.js";
 import { Analyses } from "./analyse.js";
 import { type Cuts, chooseCuts } from "./cuts.js";
 import type { Defs } from "./defs.js";
+import { varsOf } from "./dependence.js";
 import { Fusion, type Group } from "./fuse.js";
 import { Homes } from "./homes.js";
 import type { Kernel } from "./kernel.js";
@@ -166,7 +167,7 @@ function splitByBuffers(
 ): Group[][] {
   const out: { groups: Group[]; buffers: Set<string> }[] = [];
   for (const g of groups) {
-    const own = [...g.vars, ...(g.inner?.vars ?? [])].filter((v) => stored.has(v));
+    const own = varsOf(g).filter((v) => stored.has(v));
     const needs = new Set<string>();
     for (const v of [...g.reads.keys(), ...own]) {
       const at = plan.locations.get(v);

@@ -6,16 +6,9 @@ import { DawngradError } from "../core/errors.js";
 import type { Var } from "../ir/graph.js";
 import { type Idx, idxAdd, idxScale, idxSub, idxSubstitute, idxVar } from "../ir/index-expr.js";
 import type { Storage } from "../schedule/analyse.js";
-import {
-  addressOf,
-  type Depth,
-  depthAt,
-  type Guard,
-  operandIndex,
-  stepOf,
-} from "../schedule/contraction.js";
+import { addressOf, type Depth, depthAt, type Guard, stepOf } from "../schedule/contraction.js";
 import type { Defs } from "../schedule/defs.js";
-import { type ContractKernel, laneOf, rowOf } from "../schedule/kernel.js";
+import { type ContractKernel, operandOf } from "../schedule/kernel.js";
 import { Composer, isContiguous, quarterName, quarterOf } from "./compose.js";
 import type { ModuleBuilder, Place } from "./module.js";
 import { Scopes } from "./scope.js";
@@ -67,18 +60,11 @@ export class OperandLoads {
     depth: Depth,
     unit: number,
   ) {
-    const { sizes } = k;
     this.#free = side === 0 ? "m" : "n";
     const address = addressOf(
       c.defs,
       k.eqn.inputs[side]!,
-      operandIndex(
-        k.eqn,
-        side,
-        laneOf(k),
-        side === 0 ? rowOf(k) : idxVar("n", sizes.n),
-        depthAt(depth),
-      ),
+      operandOf(k, side, depthAt(depth)),
       (v) => c.storage.isStored(v),
     );
     if (!address) throw new DawngradError("internal: an operand of a contraction is not stored");

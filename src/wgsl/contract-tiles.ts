@@ -1,5 +1,4 @@
 /** The tiles that matrix templates come in, which of them suit a kernel, and the choice without measuring. */
-import { idxVar } from "../ir/index-expr.js";
 import type { ContractParams } from "../schedule/contraction.js";
 import {
   addressOf,
@@ -7,9 +6,8 @@ import {
   type Depth,
   depthOf,
   type MatrixSizes,
-  operandIndex,
 } from "../schedule/contraction.js";
-import { type ContractKernel, laneOf, rowOf } from "../schedule/kernel.js";
+import { type ContractKernel, operandOf } from "../schedule/kernel.js";
 import type { Target } from "../schedule/target.js";
 import { type LoadContext, OperandLoads } from "./contract-loads.js";
 import { type Sliding, slidingOf } from "./contract-windows.js";
@@ -38,16 +36,11 @@ export const tileName = (t: ContractTile): string => `${t.template} ${t.rows}x${
 
 /** The depth of a kernel's contraction, as both operands are read best. */
 export function depthOfKernel(k: ContractKernel, c: LoadContext): Depth {
-  const { eqn, sizes } = k;
+  const { eqn } = k;
   const [a, b] = eqn.inputs.map((x) => x.aval.shape) as [readonly number[], readonly number[]];
   const dims = contractionDims(a, b, eqn.params as ContractParams);
   return depthOf(dims, (side, depth) =>
-    addressOf(
-      c.defs,
-      eqn.inputs[side]!,
-      operandIndex(eqn, side, laneOf(k), side === 0 ? rowOf(k) : idxVar("n", sizes.n), depth),
-      (v) => c.storage.isStored(v),
-    ),
+    addressOf(c.defs, eqn.inputs[side]!, operandOf(k, side, depth), (v) => c.storage.isStored(v)),
   );
 }
 
@@ -65,7 +58,9 @@ export function contractClass(
     (side) => new OperandLoads(k, c, new ModuleBuilder(), side, depth, 4).form,
   );
   const size = `${batch}x${m}x${n}x${deep} by ${depth.inner}`;
-  return `contract ${size}, ${a}, ${b}, ${k.vars.length} values ${k.stores.size} stored, ${templatesHash()}`;
+  const lanes = k.across ? `, ${k.across.vars.length} across ${k.across.count} lanes` : "";
+  const values = `${k.vars.length} values${lanes}, ${k.stores.size} stored`;
+  return `contract ${size}, ${a}, ${b}, ${values}, ${templatesHash()}`;
 }
 
 let hash: string | undefined;

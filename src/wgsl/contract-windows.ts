@@ -10,10 +10,9 @@ import {
   type ContractParams,
   contractionDims,
   type Guard,
-  operandIndex,
   stepOf,
 } from "../schedule/contraction.js";
-import { type ContractKernel, laneOf, rowOf } from "../schedule/kernel.js";
+import { type ContractKernel, operandOf } from "../schedule/kernel.js";
 import { Composer, vectorBase } from "./compose.js";
 import type { LoadContext } from "./contract-loads.js";
 import type { ModuleBuilder } from "./module.js";
@@ -54,11 +53,11 @@ function slidingBy(
   taps: number,
   inner: number,
 ): Sliding | undefined {
-  const { eqn } = k;
   const step = idxAdd(idxScale(idxVar("t", outer), taps), idxVar("u", taps));
   const depth = idxAdd(idxScale(step, inner), idxVar("k", inner));
-  const index = operandIndex(eqn, 0, laneOf(k), rowOf(k), depth);
-  const address = addressOf(c.defs, eqn.inputs[0]!, index, (v: Var) => c.storage.isStored(v));
+  const address = addressOf(c.defs, k.eqn.inputs[0]!, operandOf(k, 0, depth), (v: Var) =>
+    c.storage.isStored(v),
+  );
   if (!address) return undefined;
   const [byTap, byRow] = [stepOf(address.flat, "u"), stepOf(address.flat, "m")];
   if (!byTap || !byRow || Math.abs(byTap) !== Math.abs(byRow)) return undefined;

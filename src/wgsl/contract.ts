@@ -2,7 +2,8 @@
 
 import { DawngradError } from "../core/errors.js";
 import type { Var } from "../ir/graph.js";
-import { type Idx, idxAdd, idxScale, idxUnflatten, idxVar } from "../ir/index-expr.js";
+import { type Idx, idxAdd, idxUnflatten, idxVar } from "../ir/index-expr.js";
+import { flatIndex, lanePositions, type MatrixIndex } from "../schedule/across.js";
 import type { Storage } from "../schedule/analyse.js";
 import type { Depth } from "../schedule/contraction.js";
 import type { Defs } from "../schedule/defs.js";
@@ -29,16 +30,29 @@ export interface EmittedContract {
   readonly constants: Readonly<Record<string, number>>;
 }
 
-/** `fn epilogue(batch, m, n, value)`: what becomes of four neighbours of a row of the product. */
+/** What the epilogue computes at one point, or at one point of a lane: where that is, and the values so far. */
+interface EpiloguePoint {
+  readonly at: Idx;
+  readonly values: Map<Var, Value>;
+}
+
+/**
+ * `fn epilogue(batch, m, n, done, at)`: what becomes of four neighbours of a row of the product, or of a row
+ * of all the lanes' products.
+ */
 function emitEpilogue(k: ContractKernel, c: ContractContext, module: ModuleBuilder): string {
-  const { sizes } = k;
-  const whole = sizesOf(k.eqn);
+  const { sizes, across } = k;
   const scopes = new Scopes(["batch", "m", "n", quarterName("n")]);
-  let point: Idx = idxScale(laneOf(k), whole.m * whole.n);
-  point = idxAdd(point, idxScale(rowOf(k), whole.n));
-  point = idxAdd(point, idxVar("n", sizes.n));
+  const { lines } = scopes.root;
+  const index: MatrixIndex = { batch: laneOf(k), m: rowOf(k), n: idxVar("n", sizes.n) };
+  const whole = across ? sizes : sizesOf(k.eqn);
+  const point: EpiloguePoint = { at: flatIndex(whole, index), values: new Map() };
+  const lanes = across
+    ? lanePositions(sizes, across, index).map((at): EpiloguePoint => ({ at, values: new Map() }))
+    : [point];
+  const points = across ? [...lanes, point] : lanes;
   const product = k.eqn.outputs[0]!;
-  const values = new Map<Var, Value>([[product, { text: "value", width: 4, dtype: "float32" }]]);
+  const isOwn = new Set([...k.vars, ...(across?.vars ?? [])]);
   const composer: Composer = new Composer({
     defs: c.defs,
     storage: c.storage,
@@ -46,40 +60,59 @@ function emitEpilogue(k: ContractKernel, c: ContractContext, module: ModuleBuild
     scopes,
     place: (v) => c.place(v),
     own: (v, flat) => {
-      const value = values.get(v);
-      if (!value) return undefined;
-      if (flat.key === point.key) return value;
-      const lane = composer.lanes(point).findIndex((e) => e.key === flat.key);
-      if (lane < 0) {
-        throw new DawngradError("internal: an epilogue reads its own result at another point");
+      if (!isOwn.has(v)) return undefined;
+      const computed = points.filter(({ values }) => values.has(v));
+      for (const { at, values } of computed) {
+        const value = values.get(v)!;
+        if (flat.key === at.key) return value;
+        const lane = composer.lanes(at).findIndex((e) => e.key === flat.key);
+        if (lane < 0) continue;
+        return { text: `${value.text}.${"xyzw"[lane]}`, width: 1, dtype: value.dtype };
       }
-      return { text: `${value.text}.${"xyzw"[lane]}`, width: 1, dtype: value.dtype };
+      if (computed.length === 0) return undefined;
+      throw new DawngradError("internal: an epilogue reads its own result at another point");
     },
   });
   composer.vectorName = "n";
-  const { lines } = scopes.root;
   lines.push(`let ${quarterName("n")} = n / 4u;`);
+  const compute = (v: Var, { at, values }: EpiloguePoint): void => {
+    values.set(v, composer.computed(v, idxUnflatten(at, v.aval.shape)));
+  };
+  lanes.forEach((lane, i) => {
+    const from = i === 0 ? "at" : `${i}u * SUMS + at`;
+    const text = module.fresh("sum");
+    lines.push(`let ${text} = (*done)[${from}];`);
+    lane.values.set(product, { text, width: 4, dtype: "float32" });
+  });
   for (const v of k.vars) {
-    if (v === product) continue;
-    values.set(v, composer.computed(v, idxUnflatten(point, v.aval.shape)));
+    if (v !== product) for (const lane of lanes) compute(v, lane);
   }
-  for (const v of k.vars) {
-    if (!k.stores.has(v)) continue;
+  for (const v of across?.vars ?? []) compute(v, point);
+  // What is stored may lie where something above was loaded from.
+  const store = (v: Var, { at, values }: EpiloguePoint): void => {
     const text = composer.splat(values.get(v)!, 4);
     const place = c.place(v);
-    const flat = place.base ? idxAdd(point, place.base) : point;
+    const flat = place.base ? idxAdd(at, place.base) : at;
     const vector = vectorPosition(composer, flat);
     if (vector !== null) {
       lines.push(module.store(place, v.aval.dtype, 4, vector, text));
-      continue;
+      return;
     }
     composer.lanes(flat).forEach((e, j) => {
-      const at = composer.index(e);
-      const store = module.store(place, v.aval.dtype, 1, at, `${text}.${"xyzw"[j]}`);
-      lines.push(`if (n + ${j}u < ${sizes.n}u) { ${store} }`);
+      const where = composer.index(e);
+      const one = module.store(place, v.aval.dtype, 1, where, `${text}.${"xyzw"[j]}`);
+      lines.push(`if (n + ${j}u < ${sizes.n}u) { ${one} }`);
     });
+  };
+  for (const v of k.vars) {
+    if (k.stores.has(v)) for (const lane of lanes) store(v, lane);
   }
-  return ["fn epilogue(batch: u32, m: u32, n: u32, value: vec4f) {", ...lines, "}"].join("\n");
+  for (const v of across?.vars ?? []) if (k.stores.has(v)) store(v, point);
+  return [
+    `fn epilogue(batch: u32, m: u32, n: u32, done: ptr<function, Done>, at: u32) {`,
+    ...lines,
+    "}",
+  ].join("\n");
 }
 
 /** `row_a` and `load_a`: a row at four depths, or four rows. */
@@ -133,7 +166,7 @@ export function emitContract(
     epilogue,
   };
   return {
-    body: instantiate(t, functions, tile.constants),
+    body: instantiate(t, functions, { ...tile.constants, INSIDE: k.across?.count ?? 1 }),
     workgroups: [Math.ceil(sizes.n / tile.columns), gridY, layers],
     constants,
   };

@@ -224,6 +224,32 @@ describe("budgets of a training step", () => {
   );
 });
 
+describe("gradients at w ± rho v", () => {
+  const isProduct = (k: Explanation["kernels"][number]) => k.fused.includes("dotGeneral");
+
+  test.each([16, 128])(
+    "go into the optimizer's step where they are summed up (batch %i): no more is written than by two passes",
+    (examples) => {
+      const { params, batch, lossFn } = network([784, 512, 256, 10], examples);
+      const planBy = (lanes: "vmap" | "sequential") => {
+        const step = stepOf(crSam({ rho: 0.1, lanes })(gradientOf(lossFn)), momentum);
+        return explain(step, { donateArgnums: [0, 1] })(params, momentum.init(params), batch);
+      };
+      const [vmapped, sequential] = [planBy("vmap"), planBy("sequential")];
+      const written = (plan: Explanation) => plan.kernels.reduce((n, k) => n + k.bytesWritten, 0);
+      expect(written(vmapped)).toBeLessThan(written(sequential) - 4 * 784 * 512);
+      expect(vmapped.dispatches).toBeLessThan(sequential.dispatches);
+      // Momentum and weights of a layer are results of the product that makes its gradients.
+      for (const { weight } of params) {
+        const both = 8 * weight.size;
+        expect(vmapped.kernels.filter((k) => isProduct(k) && k.bytesWritten === both)).toHaveLength(
+          1,
+        );
+      }
+    },
+  );
+});
+
 describe("memory stands still", () => {
   test("from step 10 to step 1000, state donated, nothing awaited between", async () => {
     const { params, batch, lossFn } = small();

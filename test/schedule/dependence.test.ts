@@ -11,6 +11,7 @@ const group = (vars: readonly Var[], reads: readonly Var[]): Group => ({
   size: 1,
   vars,
   inner: undefined,
+  across: undefined,
   reads: new Map(reads.map((v) => [v, new Set(["0"])])),
   flops: 0,
   loads: 0,
