@@ -12,14 +12,24 @@ export function lengthOf(
   lines: readonly string[],
   textOf: (helper: string) => string | undefined,
 ): number {
-  let length = lines.length;
-  for (const [, name] of lines.join("\n").matchAll(/\b(\w+)\(/g)) {
-    const access = /^b\d+_w?([sv])_/.exec(name!);
-    if (access) length += access[1] === "v" ? vectorAccess : scalarAccess;
-    else {
-      const text = textOf(name!);
-      if (text !== undefined) length += lengthOf(text.split("\n").slice(1), textOf);
+  const known = new Map<string, number>();
+  const ofHelper = (name: string): number => {
+    const have = known.get(name);
+    if (have !== undefined) return have;
+    // A helper's text has its own name in it, where it is declared.
+    known.set(name, 0);
+    const length = of(textOf(name)?.split("\n") ?? []);
+    known.set(name, length);
+    return length;
+  };
+  const of = (statements: readonly string[]): number => {
+    let length = statements.length;
+    for (const [, name] of statements.join("\n").matchAll(/\b(\w+)\(/g)) {
+      const access = /^b\d+_w?([sv])_/.exec(name!);
+      if (access) length += access[1] === "v" ? vectorAccess : scalarAccess;
+      else length += ofHelper(name!);
     }
-  }
-  return length;
+    return length;
+  };
+  return of(lines);
 }
