@@ -366,14 +366,14 @@ const vectorsEach = (steps: number): number =>
 const strideOf = (subgroup: number): number =>
   subgroup > 0 && workgroupSize % subgroup === 0 ? subgroup : workgroupSize;
 
-/** `first`: where a thread begins that has `each` points, the subgroups' shares one after the other. */
-function firstOf(each: number, subgroup: number): string[] {
+/** `start`: where a thread begins that has `each` points, the subgroups' shares one after the other. */
+function startOf(each: number, subgroup: number): string[] {
   const stride = strideOf(subgroup);
   const from = `group * ${each * workgroupSize}u`;
-  if (stride === workgroupSize) return [`let first = ${from} + local;`];
+  if (stride === workgroupSize) return [`let start = ${from} + local;`];
   return [
     `let lane = local % ${stride}u;`,
-    `let first = ${from} + (local - lane) * ${each}u + lane;`,
+    `let start = ${from} + (local - lane) * ${each}u + lane;`,
   ];
 }
 
@@ -428,9 +428,9 @@ export function emitLoop(
           ...body,
         ]
       : [
-          ...firstOf(each, c.target.subgroupSize),
+          ...startOf(each, c.target.subgroupSize),
           `for (var j = 0u; j < ${each}u; j++) {`,
-          `let ${counter} = first + j * ${strideOf(c.target.subgroupSize)}u;`,
+          `let ${counter} = start + j * ${strideOf(c.target.subgroupSize)}u;`,
           `if (${counter} >= ${steps}u) { return; }`,
           ...body,
           "}",
