@@ -1,6 +1,7 @@
 /** jit: trace once for each signature, compile, and replay. */
-import { showAval } from "../core/aval.js";
+import { type Aval, avalsEqual, showAval } from "../core/aval.js";
 import { DawngradError, ShapeError } from "../core/errors.js";
+import { leavesLike } from "../core/like.js";
 import { flatten, type TreeDef } from "../core/tree.js";
 import { currentBuilder } from "../ir/builder.js";
 import { type Effect, harvestEffects } from "../ir/effects.js";
@@ -24,6 +25,8 @@ import { traceFunction } from "../trace/trace.js";
 import {
   type AnyFunction,
   argumentLeaves,
+  asTensor,
+  isTensorLike,
   labelOf,
   leafName,
   requireFunction,
@@ -87,6 +90,14 @@ interface Call {
   readonly leaves: readonly Tensor[];
 }
 
+/** The last call: the next is most likely of the same signature, which is told without writing its key. */
+interface Latest {
+  readonly compiled: Compiled;
+  readonly def: TreeDef;
+  readonly leaves: readonly { readonly aval: Aval; readonly weak: boolean }[];
+  readonly args: number;
+}
+
 /** What jit and explain share: signature, trace, program. */
 export class JitCache {
   readonly #f: AnyFunction;
@@ -94,6 +105,7 @@ export class JitCache {
   readonly #static: readonly number[];
   readonly #donate: readonly number[];
   readonly #entries = new Map<string, Compiled>();
+  #latest: Latest | undefined;
 
   constructor(f: AnyFunction, options: JitOptions) {
     requireFunction("jit", f);
@@ -115,6 +127,8 @@ export class JitCache {
   }
 
   prepare(args: readonly unknown[]): Call {
+    const again = this.#likeLatest(args);
+    if (again) return again;
     for (const n of [...this.#static, ...this.#donate]) {
       if (!Number.isInteger(n) || n < 0 || n >= args.length) {
         throw new ShapeError(
@@ -142,7 +156,30 @@ export class JitCache {
     if (this.#entries.size > maxSignatures) {
       this.#entries.delete(this.#entries.keys().next().value!);
     }
+    if (this.#static.length === 0) {
+      const kinds = leaves.map(({ aval, weak }) => ({ aval, weak }));
+      this.#latest = { compiled, def, leaves: kinds, args: args.length };
+    }
     return { compiled, leaves };
+  }
+
+  /** The call, if it is of the signature of the last one. */
+  #likeLatest(args: readonly unknown[]): Call | undefined {
+    const latest = this.#latest;
+    if (latest?.args !== args.length || !latest.compiled.program.usable()) return undefined;
+    const found = leavesLike(args, latest.def);
+    if (!found) return undefined;
+    const leaves: Tensor[] = [];
+    for (let i = 0; i < found.length; i++) {
+      const x = found[i];
+      if (!isTensorLike(x)) return undefined;
+      const leaf = asTensor(x);
+      const { aval, weak } = latest.leaves[i]!;
+      const same = leaf.aval === aval || avalsEqual(leaf.aval, aval);
+      if (!same || leaf.weak !== weak) return undefined;
+      leaves.push(leaf);
+    }
+    return { compiled: latest.compiled, leaves };
   }
 
   #trace(

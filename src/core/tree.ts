@@ -52,32 +52,38 @@ const isPlain = (x: object): boolean => {
   return proto === Object.prototype || proto === null;
 };
 
+type Tree = Readonly<Record<string, unknown>>;
+
 const LEAF: Structure = { kind: "leaf" };
 
+/** What a value is in a tree: a leaf, or which kind of inner node. */
+export function nodeOf(x: unknown): "leaf" | "empty" | "array" | "object" | RegisteredNode {
+  if (x === null || x === undefined) return "empty";
+  if (typeof x !== "object") return "leaf";
+  if (Array.isArray(x)) return "array";
+  return registry.get(Object.getPrototypeOf(x)) ?? (isPlain(x) ? "object" : "leaf");
+}
+
 function structureOf(x: unknown, leaves: unknown[]): Structure {
-  if (x === null || x === undefined) return { kind: "empty", value: x };
-  if (typeof x === "object") {
-    if (Array.isArray(x)) {
-      return { kind: "array", children: x.map((child) => structureOf(child, leaves)) };
+  const inner = (children: readonly unknown[]) => children.map((c) => structureOf(c, leaves));
+  const node = nodeOf(x);
+  switch (node) {
+    case "leaf":
+      leaves.push(x);
+      return LEAF;
+    case "empty":
+      return { kind: "empty", value: x as null | undefined };
+    case "array":
+      return { kind: "array", children: inner(x as readonly unknown[]) };
+    case "object": {
+      const keys = Object.keys(x as object).sort();
+      return { kind: "object", keys, children: inner(keys.map((k) => (x as Tree)[k])) };
     }
-    const node = registry.get(Object.getPrototypeOf(x));
-    if (node) {
+    default: {
       const { children, aux } = node.flatten(x as never);
-      return {
-        kind: "custom",
-        node,
-        aux,
-        children: children.map((child) => structureOf(child, leaves)),
-      };
-    }
-    if (isPlain(x)) {
-      const keys = Object.keys(x).sort();
-      const children = keys.map((k) => structureOf((x as Record<string, unknown>)[k], leaves));
-      return { kind: "object", keys, children };
+      return { kind: "custom", node, aux, children: inner(children) };
     }
   }
-  leaves.push(x);
-  return LEAF;
 }
 
 function keyOf(s: Structure): string {

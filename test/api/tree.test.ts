@@ -1,8 +1,9 @@
 /** Trees: structure, arithmetic on whole trees, errors that name the key path. */
-import { array, grad, init, type Tensor, tree, zeros } from "dawngrad";
+import { array, grad, init, jit, type Tensor, tree, zeros } from "dawngrad";
 import { type HostArray, reference } from "dawngrad/testing";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { leavesLike } from "../../src/core/like.js";
 
 beforeAll(() => init());
 
@@ -31,6 +32,46 @@ describe("structure", () => {
         expect(tree.structure(t).equals(def)).toBe(true);
       }),
     );
+  });
+
+  test("the leaves of a tree like another are found where the structures are equal, and only there", () => {
+    class Pair {
+      readonly parts: readonly unknown[];
+      constructor(parts: readonly unknown[]) {
+        this.parts = parts;
+      }
+    }
+    tree.register(Pair, {
+      flatten: (p) => ({ children: p.parts, aux: p.parts.length }),
+      unflatten: (_, parts) => new Pair(parts),
+    });
+    fc.assert(
+      fc.property(anyTree, anyTree, (t, u) => {
+        for (const [a, b] of [
+          [t, u],
+          [t, structuredClone(t)],
+          [[t, u], { 0: t, 1: u }],
+          [new Pair([t, u]), new Pair([t])],
+          [new Pair([t, u]), new Pair([u, t])],
+        ]) {
+          const equal = tree.structure(a).equals(tree.structure(b));
+          expect(leavesLike(b, tree.structure(a))).toEqual(equal ? tree.leaves(b) : undefined);
+        }
+      }),
+    );
+  });
+
+  test("a function that is called with signatures in turn runs each one's program", async () => {
+    const f = jit((x: Tensor, o: { k: Tensor | number; z?: null }) => x.mul(o.k).sum());
+    const xs = [array([1, 2]), array([[1, 2, 3]]), array([1, 2])];
+    for (let i = 0; i < 3; i++) {
+      expect(await f(xs[0]!, { k: 2 }).item()).toBe(6);
+      expect(await f(xs[0]!, { k: 3 }).item()).toBe(9);
+      expect(await f(xs[0]!, { k: array([1, 10]) }).item()).toBe(21);
+      expect(await f(xs[1]!, { k: 2 }).item()).toBe(12);
+      expect(await f(xs[2]!, { k: 2, z: null }).item()).toBe(6);
+    }
+    expect(() => f("no" as unknown as Tensor, { k: 2 })).toThrow("argument[0]");
   });
 
   test("map keeps structure and composes", () => {
