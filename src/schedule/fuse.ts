@@ -71,14 +71,14 @@ const manyThreads = (target: Target): number => (target.software ? 256 : 4096);
  * The cut variables that the results need, in the order of their definitions. Views leave things out (a
  * slice of what was put together), and equations have several outputs: the rest need not be computed.
  */
-function readVars(cuts: Cuts, returned: ReadonlySet<Var>, analyses: Analyses): Var[] {
+function readVars(cuts: Cuts, returned: ReadonlySet<Var>, readsOf: (v: Var) => Reads): Var[] {
   const needed = new Set<Var>(returned);
   const out: Var[] = [];
   for (const v of cuts.computed().reverse()) {
     if (!needed.has(v)) continue;
     out.push(v);
     if (sizeOf(v.aval.shape) === 0) continue;
-    for (const x of analyses.of(v).reads.keys()) needed.add(x);
+    for (const x of readsOf(v).keys()) needed.add(x);
   }
   return out.reverse();
 }
@@ -154,7 +154,9 @@ export class Fusion {
     this.#unpaired = new Heap((g) => this.#born.get(g)!);
     const given = new Map(groups.flatMap((g) => varsOf(g).map((v) => [v, g] as const)));
     const all = new Map<Var, Group>();
-    for (const v of readVars(cuts, this.#returned, analyses)) {
+    // What a kernel of an earlier fusion computes was needed, and is.
+    const readsOf = (v: Var): Reads => (given.get(v) ?? analyses.of(v)).reads;
+    for (const v of readVars(cuts, this.#returned, readsOf)) {
       if (sizeOf(v.aval.shape) > 0) all.set(v, given.get(v) ?? this.#alone(v, analyses.of(v)));
     }
     const ordered = producersFirst(all);
