@@ -1,10 +1,21 @@
 /**
  * Arrays larger than one binding of this adapter, for real (the tests use a small limit): an elementwise
- * chain, sums of rows, columns and all, a transpose and a vmapped product, each checked on the host.
+ * chain, sums of rows and columns, a transpose, a vmapped product, and lanes that together exceed the largest
+ * buffer, each checked on the host.
  *
  *     npx tsx scripts/large.ts [MiB an array, 192]
  */
-import { array, deviceInfo, explain, init, jit, matmul, type Tensor, vmap } from "../src/index.js";
+import {
+  array,
+  deviceInfo,
+  explain,
+  init,
+  jit,
+  matmul,
+  ones,
+  type Tensor,
+  vmap,
+} from "../src/index.js";
 
 await init();
 const { driver, limits } = deviceInfo();
@@ -89,3 +100,28 @@ await check(
     return sum;
   },
 );
+
+// Lanes whose products together are larger than any buffer: they go in chunks.
+const [wide, narrow] = [4096, 8];
+const lanes = Math.floor(limits.maxBufferSize / (wide * wide * 4)) + 1;
+const lane = Float32Array.from({ length: lanes * wide * narrow }, (_, i) => value(i));
+const sums = (a: Tensor): Tensor =>
+  vmap((m: Tensor) => matmul(matmul(m, m.transpose()), ones([wide, narrow])))(a);
+const factors = array(lane).reshape([lanes, wide, narrow]);
+const { laneChunks } = explain(sums)(factors);
+console.log(`${lanes} lanes in ${laneChunks?.count} chunks, because ${laneChunks?.why}`);
+x.dispose();
+const columnSums = Array.from({ length: lanes }, (_, l) => {
+  const sum = new Float64Array(narrow);
+  for (let i = 0; i < wide * narrow; i++) sum[i % narrow]! += lane[l * wide * narrow + i]!;
+  return sum;
+});
+const out = (await jit(sums)(factors).data()) as Float32Array;
+for (let i = 0; i < out.length; i++) {
+  const row = Math.floor(i / narrow);
+  const sum = columnSums[Math.floor(row / wide)]!;
+  let want = 0;
+  for (let k = 0; k < narrow; k++) want += lane[row * narrow + k]! * sum[k]!;
+  if (out[i] !== want) throw new Error(`lanes: element ${i} is ${out[i]}, not ${want}`);
+}
+console.log(`lanes: ${out.length} elements as on the host`);

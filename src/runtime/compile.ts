@@ -13,6 +13,7 @@ import {
 import type { EmitOptions } from "../wgsl/index.js";
 import { ControlExecutable } from "./control/executable.js";
 import { Executable } from "./executable.js";
+import { checkMemory } from "./need.js";
 import type { LaneChunks, Program } from "./program.js";
 
 export interface CompileOptions extends ScheduleOptions {
@@ -61,7 +62,10 @@ export function compile(graph: Graph, options: CompileOptions): Program {
   const key = [graphKey(graph), mask(donated), mask(hostScalars), fixed].join("\n--\n");
   let executable = cache.get(key);
   if (executable) cache.delete(key);
-  else executable = makeExecutable(gpu, graph, options);
+  else {
+    executable = makeExecutable(gpu, graph, options);
+    checkMemory(name, executable, gpu.opened.budget);
+  }
   cache.set(key, executable);
   if (cache.size > capacity) cache.delete(cache.keys().next().value!);
   const kept = executable;

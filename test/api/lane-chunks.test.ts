@@ -85,6 +85,28 @@ describe("lanes that do not fit at once", () => {
     expect(await norms(w, xs).data()).toEqual(once);
   });
 
+  it("go in chunks where there is no memory for all of them", async () => {
+    tell(real);
+    const gpu = currentGpu("test");
+    const { opened } = gpu;
+    Object.defineProperty(gpu, "opened", {
+      value: { ...opened, budget: 3 * most },
+      configurable: true,
+    });
+    try {
+      // Shapes of its own: programs that were compiled before are not looked at again.
+      const [w, xs] = [values([64, 44], 1), values([20, 8, 64], 2)];
+      const { laneChunks, peakBytes } = explain(norms)(w, xs);
+      expect(laneChunks!.count).toBeGreaterThan(1);
+      expect(laneChunks!.why).toMatch(/results and intermediates take .* KiB .* at once/);
+      expect(peakBytes).toBeLessThan(4 * most);
+      const alone = (x: Tensor) => x.sin().cumsum(0).cos();
+      expect(() => jit(alone)(ones([100, 1000]))).toThrow(/192 KiB at most.*(\n.*)*float32\[/);
+    } finally {
+      Object.defineProperty(gpu, "opened", { value: opened, configurable: true });
+    }
+  });
+
   it("are an error where a lane alone is too large, or where there are none", () => {
     const big = (x: Tensor) => vmap((a: Tensor) => a.add(ones([200, 200])))(x);
     expect(() => jit(big)(ones([4]))).toThrow(/float32\[4,200,200\].*largest buffer has 65536/);
