@@ -70,7 +70,10 @@ export const firstStep: Workload = {
           title: "Seconds to the first loss",
           head: ["library", "empty caches", "second process"],
           rows,
-          notes: ["Checked: the loss against float64 on the host."],
+          notes: [
+            "lavapipe compiles each shader when it first runs, one after the other. Most of that goes into loads and stores, which it writes out lane by lane: some 10 ms for a number and 25 to 40 ms for a vector, where a multiply-add of vectors takes half a millisecond. Ten shaders of eight vector loads and more are three to five seconds.",
+            "Checked: the loss against float64 on the host.",
+          ],
         },
       ],
     };
