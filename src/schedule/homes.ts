@@ -46,6 +46,8 @@ export class Homes {
   /** Results that are copied out of the arena after the last kernel. */
   readonly scattered: ReadonlySet<Var>;
   readonly #own = new Map<Var, string>();
+  /** How many bindings a buffer takes, where that is more than one. */
+  readonly #bindings = new Map<string, number>();
 
   constructor(
     defs: Defs,
@@ -54,13 +56,19 @@ export class Homes {
     target: Target,
     /** Where a larger program has put the inputs and results of this part of it. */
     places?: ReadonlyMap<Var, Place>,
+    bytesOfBuffer: (buffer: string) => number = () => 0,
   ) {
     if (places) {
       this.blocks = [];
       this.donors = new Map();
       this.gathered = new Set();
       this.scattered = new Set();
-      for (const [v, { buffer }] of places) this.#own.set(v, buffer);
+      for (const [v, { buffer, base }] of places) {
+        this.#own.set(v, buffer);
+        // Which slice of a stack it is, only the round tells: the whole stack is bound.
+        const bindings = Math.ceil(bytesOfBuffer(buffer) / target.maxBindingBytes);
+        if (base && bindings > 1) this.#bindings.set(buffer, bindings);
+      }
       return;
     }
     const returned = defs.returned();
@@ -106,11 +114,13 @@ export class Homes {
     return this.#own.get(v) ?? "arena";
   }
 
-  /** Buffers that a kernel binds to reach these variables. */
+  /** What a kernel binds to reach these variables. */
   count(vars: Iterable<Var>): number {
     const buffers = new Set<string>();
     for (const v of vars) buffers.add(this.bufferOf(v));
-    return buffers.size;
+    let more = 0;
+    for (const [buffer, n] of this.#bindings) if (buffers.has(buffer)) more += n - 1;
+    return buffers.size + more;
   }
 }
 

@@ -87,7 +87,7 @@ export function schedule(graph: Graph, options: ScheduleOptions, target: Target)
   const hostScalars = new Set((options.hostScalars ?? []).flatMap((is, i) => (is ? [i] : [])));
   const { frame } = options;
   const places = frame && placesOf(defs, frame);
-  const homes = new Homes(defs, options.donated, hostScalars, target, places);
+  const homes = new Homes(defs, options.donated, hostScalars, target, places, frame?.bytesOf);
   const cuts = chooseCuts(defs, hostScalars, homes, target);
   const analyses = new Analyses(defs, cuts);
   const large = new Large(defs, cuts, homes, target, frame && { ...frame, places: places! });

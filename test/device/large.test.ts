@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { aval } from "../../src/core/aval.js";
 import { DeviceError } from "../../src/core/errors.js";
 import { init } from "../../src/device/index.js";
+import { grad, makeGraph, ones, scan, type Tensor } from "../../src/index.js";
 import { buildGraph, lit } from "../../src/ir/builder.js";
 import type { Atom, Graph, Var } from "../../src/ir/graph.js";
 import * as P from "../../src/prims/index.js";
@@ -134,6 +135,31 @@ describe("an array larger than a binding", () => {
     const sum = (f: (k: (typeof kernels)[number]) => number) =>
       kernels.reduce((n, k) => n + f(k), 0);
     expect(sum((k) => k.flops)).toBe(once.kernels[0]!.flops);
+  });
+
+  it("is what a loop reads and keeps slices of, and its gradient", async () => {
+    // Stacks of 40 rows of 64, 10 KiB: what goes in, what comes out, and what the gradient needs.
+    const total = (start: Tensor, xs: Tensor): Tensor => {
+      const [end, ys] = scan(
+        (carry: Tensor, x: Tensor) => {
+          const next = carry.mul(0.5).add(x).sin();
+          return [next, next.mul(x)];
+        },
+        start,
+        xs,
+      );
+      return end.sum().add(ys.square().sum());
+    };
+    const graph = makeGraph(grad(total, { argnums: [0, 1] }))(ones([64]), ones([40, 64]));
+    const inputs = graph.inputAvals.map(randomArray);
+    const whole = await onDevice(graph, inputs);
+    const before = counters.dispatches;
+    expect(await onDevice(graph, inputs, { target })).toEqual(whole);
+    const explained = explainProgram(compile(graph, donatingNothing(graph)));
+    expect(explained.dispatches).toBe(counters.dispatches - before);
+    expect(explained.loops!.length).toBeGreaterThan(1);
+    const parts = explained.kernels.flatMap((k) => (k.part ? [k.part] : []));
+    expect(parts.some((p) => p.bindings > 1 && /is a slice of 10 KiB/.test(p.why))).toBe(true);
   });
 
   it("takes the place of a donated one", async () => {
