@@ -6,7 +6,7 @@
  *     npx tsx bench/overlap.ts
  *     DAWNGRAD_ADAPTER=swiftshader npx tsx bench/overlap.ts
  */
-import { array, block, init, jit, matmul, type Tensor, valueAndGrad } from "../src/index.js";
+import { array, block, init, jit, matmul, type Tensor, valueAndGrad } from "dawngrad";
 
 const info = await init();
 const [batch, width, hidden] = [512, 512, 512];

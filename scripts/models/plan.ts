@@ -5,6 +5,8 @@ import { imageShapes, type Method, methods, stateShapes, stepOf } from "./step.j
 
 export interface MethodPlan {
   readonly dispatches: number;
+  /** Different texts among the kernels: layers that repeat share theirs. */
+  readonly shaders: number;
   readonly flops: number;
   readonly peakBytes: number;
   readonly traceMs: number;
@@ -33,7 +35,9 @@ export function planOf(entry: Entry, batch: number): Plan {
   const plan = (method: Method): MethodPlan => {
     const e = explain(stepOf(entry, method), { donateArgnums: 0 })(at, imageShapes(entry, batch));
     const { dispatches, peakBytes, traceMs, scheduleMs, textMs } = e;
-    return { dispatches, peakBytes, traceMs, scheduleMs, textMs, flops: total(e.kernels) };
+    const shaders = new Set(e.kernels.map((k) => k.wgsl)).size;
+    const flops = total(e.kernels);
+    return { dispatches, shaders, peakBytes, traceMs, scheduleMs, textMs, flops };
   };
   const device = deviceInfo();
   return {

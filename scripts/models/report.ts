@@ -30,13 +30,14 @@ function sizes(recorded: Recorded): string {
         plan.parameters.toLocaleString("en"),
         giga(plan.forwardFlops),
         [sgd, sam, crSam].map((m) => m.dispatches).join(" / "),
+        [sgd, sam, crSam].map((m) => m.shaders).join(" / "),
         [sgd, sam, crSam].map((m) => Math.round(m.peakBytes / 2 ** 20)).join(" / "),
         `\`npm run models -- ${name}\``,
       ],
     ];
   });
-  const head = ["model", "image", "parameters", "forward GFLOP", "dispatches", "peak MiB"];
-  return table([...head, "command"], rows);
+  const head = ["model", "image", "parameters", "forward GFLOP", "dispatches", "shaders"];
+  return table([...head, "peak MiB", "command"], rows);
 }
 
 function runs(recorded: Recorded): string {
@@ -96,7 +97,7 @@ runs, and keeps it on disk for later processes. PyTorch takes the same weights a
 ‖g − g'‖/‖g'‖ of the step's gradient over all parameters.
 
 Two images are few for batch norm: deep networks of that size amplify rounding. PyTorch's own float32 step is off
-its float64 step by 5.3% of the gradient for ResNet-18 and by 79% for ResNet-50, with Lp off by 0.3%
+its float64 step by about 5% of the gradient for ResNet-18 and 80% for ResNet-50
 (\`python3 scripts/models/float32.py resnet18 resnet50\`). The first loss and the networks without batch norm show
 what the kernels are worth, and so does the [parity](results.md#parity-with-pytorch) of reduced configurations.
 

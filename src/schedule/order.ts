@@ -15,7 +15,7 @@ import type { Target } from "./target.js";
 const maxDifferent = 16;
 /**
  * Arrays that different kernels in one shader read and write on CPU drivers, whose compilers take more than
- * twice as long for a text of twice as many: 150 take lavapipe a minute, 50 some seconds.
+ * twice as long for a text of twice as many.
  */
 const maxAccesses = 64;
 /** Kernels in one shader that differ in numbers only: a row of a table each. */

@@ -105,16 +105,20 @@ beforeAll(async () => {
   await init();
 });
 
+/** Runs it in parts, whose dispatches are those that explain tells, to the same values. */
+async function runInParts(graph: Graph) {
+  const inputs = graph.inputAvals.map(randomArray);
+  const whole = await onDevice(graph, inputs);
+  const before = counters.dispatches;
+  expect(await onDevice(graph, inputs, { target })).toEqual(whole);
+  const explained = explainProgram(compile(graph, donatingNothing(graph)));
+  expect(explained.dispatches).toBe(counters.dispatches - before);
+  return { explained, parts: explained.kernels.flatMap((k) => (k.part ? [k.part] : [])) };
+}
+
 describe("an array larger than a binding", () => {
   it.each(Object.entries(programs))("%s, bit for bit", async (_, [seen, graph]) => {
-    const inputs = graph.inputAvals.map(randomArray);
-    const whole = await onDevice(graph, inputs);
-    const before = counters.dispatches;
-    expect(await onDevice(graph, inputs, { target })).toEqual(whole);
-
-    const explained = explainProgram(compile(graph, donatingNothing(graph)));
-    expect(explained.dispatches).toBe(counters.dispatches - before);
-    const parts = explained.kernels.flatMap((k) => (k.part ? [k.part] : []));
+    const { parts } = await runInParts(graph);
     expect(parts.length).toBeGreaterThan(0);
     expect(parts[0]!.why).toMatch(/float32\[.*\] takes .* KiB, and this adapter binds 4 KiB/);
     expect(parts.filter((p) => p.index === 0).length).toBe(
@@ -151,14 +155,8 @@ describe("an array larger than a binding", () => {
       return end.sum().add(ys.square().sum());
     };
     const graph = makeGraph(grad(total, { argnums: [0, 1] }))(ones([64]), ones([40, 64]));
-    const inputs = graph.inputAvals.map(randomArray);
-    const whole = await onDevice(graph, inputs);
-    const before = counters.dispatches;
-    expect(await onDevice(graph, inputs, { target })).toEqual(whole);
-    const explained = explainProgram(compile(graph, donatingNothing(graph)));
-    expect(explained.dispatches).toBe(counters.dispatches - before);
+    const { explained, parts } = await runInParts(graph);
     expect(explained.loops!.length).toBeGreaterThan(1);
-    const parts = explained.kernels.flatMap((k) => (k.part ? [k.part] : []));
     expect(parts.some((p) => p.bindings > 1 && /is a slice of 10 KiB/.test(p.why))).toBe(true);
   });
 
