@@ -1,8 +1,8 @@
 /** `npm run bench -- --profile`: a training step of each model, kernel by kernel. */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { deviceInfo, type Profile, profile, type Tensor } from "dawngrad";
 import { figure, table } from "./harness/format.js";
-import { resultFile } from "./harness/store.js";
 import { median } from "./harness/timing.js";
 import { start } from "./libraries/dawngrad.js";
 import { cnn } from "./models/cnn.js";
@@ -11,6 +11,7 @@ import { mlp } from "./models/mlp.js";
 import type { Model } from "./models/model.js";
 
 const runs = 7;
+const folder = fileURLToPath(new URL("results/", import.meta.url));
 type Result = [Tensor, readonly Tensor[], readonly Tensor[]];
 
 async function profileStep(model: Model, method: Method): Promise<string[]> {
@@ -27,7 +28,8 @@ async function profileStep(model: Model, method: Method): Promise<string[]> {
   }
   for (const t of [...params, ...velocity, x, y]) t.dispose();
   const [first] = profiles;
-  const file = resultFile(`${title.replaceAll(/[^\w.-]+/g, "-")}.trace.json`);
+  mkdirSync(folder, { recursive: true });
+  const file = `${folder}${title.replaceAll(/[^\w.-]+/g, "-")}.trace.json`;
   writeFileSync(file, JSON.stringify(profiles.at(-1)!.trace));
   const whole = `whole step ${figure(median(profiles.map((p) => p.totalMs)))} ms`;
   if (first!.clock === "none") {

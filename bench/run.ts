@@ -4,7 +4,7 @@
  *     npm run bench -- --quick                     small shapes, few rounds
  *     npm run bench -- --only "matmul" --only mlp  what a name contains
  *     npm run bench -- --write                     the report into docs/benchmarks.md
- *     npm run bench -- --report --write            that of what earlier runs kept in bench/results
+ *     npm run bench -- --report --write            that of what earlier runs kept in docs/results/bench
  *     npm run bench -- --profile                   time by kernel of a step of each model
  */
 import { writeFileSync } from "node:fs";
@@ -30,9 +30,9 @@ const help = `npm run bench -- [options]
   --peers TEXT    compare only with libraries that have TEXT in their names; none for no other
   --kernels DIR   also run the WGSL texts found there
   --write         write the report to docs/benchmarks.md: what this run measured, and the rest as
-                  earlier runs left it in bench/results
-  --json FILE     write what this run measured to FILE, and leave bench/results alone
-  --report        measure nothing: the report of what bench/results holds
+                  earlier runs left it in docs/results/bench
+  --json FILE     write what this run measured to FILE, and leave docs/results/bench alone
+  --report        measure nothing: the report of what docs/results/bench holds
   --profile       a step of each model, kernel by kernel, with a trace for chrome://tracing
   --list          what there is to measure`;
 
@@ -69,7 +69,7 @@ const contains = (text: string, parts: readonly string[]): boolean =>
 /** The report of all that is kept, printed, and written where that is asked for. */
 function report(): void {
   const kept = keptResults(workloads.map((w) => w.name));
-  if (!kept) throw new Error("bench/results is empty: measure something first");
+  if (!kept) throw new Error("docs/results/bench is empty: measure something first");
   const lines = [
     ...introduction(kept.machine, kept.rounds),
     ...aimsText(aimsOf(kept.sections, kept.figures)),
