@@ -4,7 +4,7 @@
  * set of bits.
  */
 import type { Var } from "../ir/graph.js";
-import type { Group } from "./fuse.js";
+import type { Group } from "./group.js";
 
 /** Everything that a group computes. */
 export const varsOf = (g: Group): Var[] => [

@@ -6,11 +6,12 @@
 import { sizeOf } from "../core/aval.js";
 import type { Eqn, Var } from "../ir/graph.js";
 import { idxFlatten, idxUnflatten } from "../ir/index-expr.js";
-import { type Across, laneSizes, lanesFor } from "./across.js";
+import { laneSizes, lanesFor } from "./across.js";
 import { Analyser, type Analyses, type Analysis } from "./analyse.js";
 import type { Cuts } from "./cuts.js";
 import type { Defs } from "./defs.js";
 import { Dependence, varsOf } from "./dependence.js";
+import type { Group } from "./group.js";
 import { Heap } from "./heap.js";
 import type { Homes } from "./homes.js";
 import {
@@ -25,25 +26,9 @@ import {
 import type { Large } from "./large.js";
 import { type Target, workgroupSize } from "./target.js";
 
-/** A kernel in the making. */
-export interface Group {
-  readonly kind: "loop" | "contract";
-  readonly size: number;
-  /** Variables computed at each point, in the order of their definitions. */
-  readonly vars: readonly Var[];
-  readonly inner: { readonly vars: readonly Var[]; readonly over: Eqn } | undefined;
-  /** Of a contraction: what is computed at a point of several of its lanes. */
-  readonly across: Across | undefined;
-  /** Every stored variable read, by other kernels or this one, with the flat positions. */
-  readonly reads: ReadonlyMap<Var, ReadonlySet<string>>;
-  /** Operations and loads of all points. */
-  readonly flops: number;
-  readonly loads: number;
-}
+type Reads = Group["reads"];
 
-type Reads = ReadonlyMap<Var, ReadonlySet<string>>;
-
-function union(a: Group["reads"], b: Group["reads"]): Group["reads"] {
+function union(a: Reads, b: Reads): Reads {
   const out = new Map(a);
   for (const [v, keys] of b) {
     const have = out.get(v);

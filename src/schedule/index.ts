@@ -12,8 +12,7 @@ export {
   type While,
 } from "./control/index.js";
 export { Defs } from "./defs.js";
-export type { Group } from "./fuse.js";
-export type { GroupSummary } from "./group.js";
+export type { Group } from "./group.js";
 export type { StateBlock } from "./homes.js";
 export type { ContractKernel, InnerLoop, Kernel, LoopKernel } from "./kernel.js";
 export { expand } from "./lower.js";
@@ -34,5 +33,6 @@ export {
   schedule,
 } from "./schedule.js";
 export { largestArrays, TooLargeError } from "./sizes.js";
+export type { GroupSummary } from "./summary.js";
 export { minimalTarget, type Target } from "./target.js";
 export { workOf } from "./work.js";

@@ -3,7 +3,7 @@ import type { Var } from "../ir/graph.js";
 import type { Cuts } from "./cuts.js";
 import type { Defs } from "./defs.js";
 import { varsOf } from "./dependence.js";
-import type { Group } from "./fuse.js";
+import type { Group } from "./group.js";
 import type { Homes } from "./homes.js";
 import { bytesOf } from "./kernel.js";
 import { type Part, type PartsContext, partsOf, type Spot, touchedBy } from "./parts.js";

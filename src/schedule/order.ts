@@ -7,7 +7,7 @@ import { DawngradError } from "../core/errors.js";
 import type { Var } from "../ir/graph.js";
 import type { Defs } from "./defs.js";
 import { varsOf } from "./dependence.js";
-import type { Group } from "./fuse.js";
+import type { Group } from "./group.js";
 import type { Homes } from "./homes.js";
 import type { Target } from "./target.js";
 

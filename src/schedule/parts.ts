@@ -9,7 +9,7 @@ import { type Idx, idxAdd, idxFlatten, idxScale, idxUnflatten, idxVar } from "..
 import { Analyser, type ContractPoint, type Storage } from "./analyse.js";
 import type { Defs } from "./defs.js";
 import { varsOf } from "./dependence.js";
-import type { Group } from "./fuse.js";
+import type { Group } from "./group.js";
 import {
   type ContractKernel,
   type Kernel,

@@ -6,7 +6,7 @@ import type { Var } from "../ir/graph.js";
 import type { Defs } from "./defs.js";
 import { varsOf } from "./dependence.js";
 import { type Life, place } from "./first-fit.js";
-import type { Group } from "./fuse.js";
+import type { Group } from "./group.js";
 import type { Homes, StateBlock } from "./homes.js";
 import { bytesOf, pointOf } from "./kernel.js";
 import type { Target } from "./target.js";

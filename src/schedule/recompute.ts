@@ -3,8 +3,9 @@ import { sizeOf } from "../core/aval.js";
 import type { Eqn, Var } from "../ir/graph.js";
 import type { Cuts } from "./cuts.js";
 import type { Defs } from "./defs.js";
-import type { Fusion, Group } from "./fuse.js";
-import { analyseGroup } from "./group.js";
+import type { Fusion } from "./fuse.js";
+import type { Group } from "./group.js";
+import { analyseGroup } from "./summary.js";
 import type { Target } from "./target.js";
 
 /** Operations that a store or a load is worth. */

@@ -1,6 +1,7 @@
 /** How much one dispatch computes and moves. */
-import { type GroupSummary, summarise } from "./group.js";
+
 import type { Schedule } from "./schedule.js";
+import { type GroupSummary, summarise } from "./summary.js";
 
 export function workOf({ defs, cuts, dispatches }: Schedule, index: number): GroupSummary {
   const { groups, kernels } = dispatches[index]!;

@@ -6,7 +6,7 @@ import { type Atom, type Eqn, Lit, Var } from "../ir/graph.js";
 import type { PartialEval } from "../ir/primitive.js";
 import { splitGraph, unzipGraph } from "../transform/index.js";
 import { not, or, parts, pick, zerosOf } from "./common.js";
-import type { CondParams } from "./cond.js";
+import type { CondParams } from "./cond-params.js";
 
 /** Where a branch's residual is found: an operand of the equation, or a slot that branches share. */
 type Place = { readonly operand: number } | { readonly slot: number } | { readonly lit: Lit };

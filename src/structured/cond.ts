@@ -26,15 +26,8 @@ import {
   toLanes,
   zerosOf,
 } from "./common.js";
+import type { CondParams } from "./cond-params.js";
 import { partialEvalCond } from "./cond-partial.js";
-
-/**
- * Inputs: index (int32, clamped), operands…. Every branch takes the operands and gives outputs of the
- * same avals.
- */
-export interface CondParams {
-  readonly branches: readonly Graph[];
-}
 
 const clampIndex = (index: number, branches: readonly Graph[]): number =>
   Math.min(branches.length - 1, Math.max(0, index));

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Var } from "../../src/ir/graph.js";
 import { Dependence, varsOf } from "../../src/schedule/dependence.js";
-import type { Group } from "../../src/schedule/fuse.js";
+import type { Group } from "../../src/schedule/group.js";
 import { Heap } from "../../src/schedule/heap.js";
 
 const group = (vars: readonly Var[], reads: readonly Var[]): Group => ({

@@ -3,8 +3,8 @@ import type { DType } from "../../src/core/dtype.js";
 import { buildGraph, lit } from "../../src/ir/builder.js";
 import type { Atom, Graph, Var } from "../../src/ir/graph.js";
 import { broadcastInDim, dotGeneral } from "../../src/prims/index.js";
-import { summarise } from "../../src/schedule/group.js";
 import { type Schedule, schedule, type Target } from "../../src/schedule/index.js";
+import { summarise } from "../../src/schedule/summary.js";
 /** Figures of a software driver; nothing here needs one. */
 export const target: Target = {
   software: true,
