@@ -4,6 +4,7 @@ import {
   concatenate,
   DawngradError,
   div,
+  greater,
   isTensor,
   mean,
   mul,
@@ -17,6 +18,7 @@ import {
   type TensorLike,
   tree,
   vmap,
+  where,
 } from "../src/index.js";
 import { type GradFn, type GradResult, given } from "./gradient.js";
 
@@ -40,7 +42,8 @@ export interface AccumulateOptions<B> {
  * (numbers and scalars go to every part). With more than one part each gets a key of its own.
  *
  * Loss, gradients and the float leaves of aux are means weighted by `weight`; other leaves of aux are
- * the last part's; perExample and logits are those of the whole batch.
+ * the last part's; perExample and logits are those of the whole batch. A part of weight 0 (a padded
+ * batch's rows that only fill up) adds nothing, not even the NaN of its mean over no examples.
  *
  * `accumulate(sam(o)(g))` perturbs each part by its own gradient (m-sharpness).
  *
@@ -146,7 +149,12 @@ function oneByOne<P, S, B, K, A>(
 // Weights that are plain numbers stay numbers: equal parts cost no operation.
 const plus = (a: TensorLike, b: TensorLike): TensorLike =>
   typeof a === "number" && typeof b === "number" ? a + b : add(a, b);
-const times = (x: Tensor, by: TensorLike): Tensor => (by === 1 ? x : mul(x, by));
+const times = (x: Tensor, by: TensorLike): Tensor =>
+  by === 1 ? x : typeof by === "number" ? mul(x, by) : weighed(x, by);
+
+/** x·weight, and 0 where the weight is, whatever x. */
+const weighed = (x: Tensor, weight: TensorLike): Tensor =>
+  where(greater(weight, 0), mul(x, weight), 0);
 
 const joined = (xs: readonly Tensor[]): Tensor => (xs.length === 1 ? xs[0]! : concatenate(xs, 0));
 
@@ -176,7 +184,10 @@ function acrossLanes<P, S, B, K, A>(
     const lanes = vmap(run, [axes as never, keyed ? 0 : null], 0, { axisSize: steps })(parts, keys);
     const total = sum(lanes.weight);
     const average = (x: Tensor): Tensor =>
-      div(sum(mul(x, reshape(lanes.weight, [steps, ...x.shape.slice(1).map(() => 1)])), 0), total);
+      div(
+        sum(weighed(x, reshape(lanes.weight, [steps, ...x.shape.slice(1).map(() => 1)])), 0),
+        total,
+      );
     const final = (x: Tensor): Tensor =>
       reshape(
         slice(x, [steps - 1, ...x.shape.slice(1).map(() => 0)], [...x.shape]),

@@ -234,6 +234,22 @@ describe("accumulate", () => {
     },
   );
 
+  test.each(["sequential", "vmap"] as const)(
+    "%s: a part that is all padding adds nothing",
+    async (mode) => {
+      const padded = { x, weights: array([1, 2, 3, 4, 5, 6, 1, 1, 0, 0, 0, 0]) };
+      const whole = await reference(plain)(w, array(0), padded, null);
+      const parts = await reference(accumulate(plain, { steps: 3, mode }))(
+        w,
+        array(0),
+        padded,
+        null,
+      );
+      closeTrees(parts.grads, whole.grads, 1e-12);
+      expect(Math.abs(parts.loss.item() - whole.loss.item())).toBeLessThan(1e-12);
+    },
+  );
+
   test("one step is the gradient function itself", async () => {
     const one = await reference(accumulate(plain, { steps: 1 }))(w, array(0), { x }, null);
     closeTrees(one, await reference(plain)(w, array(0), { x }, null), 0);
