@@ -12,7 +12,7 @@ import {
   tree,
 } from "../../src/index.js";
 import type { GradFn, GradResult } from "../gradient.js";
-import { type SharpnessTransform, sharpResult } from "./aux.js";
+import { type SharpnessTransform, sharpResult, type WithInner } from "./aux.js";
 import { checkAmount, checkCount } from "./options.js";
 import { type PerturbOptions, reciprocalOrZero } from "./perturb.js";
 import { sam } from "./sam.js";
@@ -46,12 +46,12 @@ export interface LookSamAux {
 }
 
 /** The whole of `apply`, and its two kinds of steps for who counts steps on the host. */
-export interface LookSam<P, S, B, K>
-  extends StatefulGradFn<LookSamState<P>, P, S, B, K, LookSamAux> {
+export interface LookSam<P, S, B, K, A = null>
+  extends StatefulGradFn<LookSamState<P>, P, S, B, K, WithInner<LookSamAux, A>> {
   /** A full step: the member's gradient; g_v is renewed. */
-  readonly full: StatefulStep<LookSamState<P>, P, S, B, K, LookSamAux>;
+  readonly full: StatefulStep<LookSamState<P>, P, S, B, K, WithInner<LookSamAux, A>>;
   /** A step in between, at the cost of the base gradient: g0 + α·(‖g0‖/‖g_v‖)·g_v. */
-  readonly reuse: StatefulStep<LookSamState<P>, P, S, B, K, LookSamAux>;
+  readonly reuse: StatefulStep<LookSamState<P>, P, S, B, K, WithInner<LookSamAux, A>>;
 }
 
 /**
@@ -78,8 +78,8 @@ export function lookSam(options: LookSamOptions = {}) {
   checkCount("lookSam", "every", every);
   checkAmount("lookSam", "alpha", alpha);
   const member = options.member ?? sam({ ...options, rho });
-  return <P, S, B, K, A>(gradFn: GradFn<P, S, B, K, A>): LookSam<P, S, B, K> => {
-    type Step = StatefulStep<LookSamState<P>, P, S, B, K, LookSamAux>;
+  return <P, S, B, K, A>(gradFn: GradFn<P, S, B, K, A>): LookSam<P, S, B, K, A> => {
+    type Step = StatefulStep<LookSamState<P>, P, S, B, K, WithInner<LookSamAux, A>>;
     /** What a step descends, and g_v after it. */
     interface Outcome {
       readonly grads: P;
@@ -115,7 +115,7 @@ export function lookSam(options: LookSamOptions = {}) {
           gvNorm: tree.norm(gv),
           full: asarray(isFull(h.count)).astype("float32"),
         };
-        return [sharpResult({ ...clean, aux: null }, grads, own), { count: h.count.add(1), gv }];
+        return [sharpResult(clean, grads, own), { count: h.count.add(1), gv }];
       };
     const due = (count: Tensor): Tensor => equal(mod(count, every), 0);
     return {

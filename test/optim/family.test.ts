@@ -6,6 +6,7 @@ import {
   crSam,
   esam,
   gnp,
+  gradientOf,
   gsam,
   lookSam,
   rhoOfLearningRate,
@@ -16,7 +17,7 @@ import {
   withWeightDecay,
   wsam,
 } from "dawngrad/optim";
-import { type HostArray, reference } from "dawngrad/testing";
+import { type HostArray, hostArray, reference } from "dawngrad/testing";
 import { describe, expect, test } from "vitest";
 import { esamWith } from "../../optim/sharpness/esam.js";
 import { rSamWith } from "../../optim/sharpness/r-sam.js";
@@ -166,6 +167,23 @@ describe("members with a memory, over several steps", () => {
       expect(c[k].toArray()).toEqual(second[k].toArray());
       expect(c[k].toArray()).not.toEqual(a[k].toArray());
     }
+  });
+
+  test("the wrapped gradient function's aux comes along, from full steps and from those between", async () => {
+    const counted = gradientOf((w: Tensor, state: null, x: Tensor) => ({
+      loss: w.mul(x).square().sum(),
+      state,
+      aux: { largest: x.max() },
+    }));
+    const member = lookSam({ rho, every: 2 })(counted);
+    const run = (w: Tensor, x: Tensor) => {
+      const [first, h] = member.apply(member.init(w), w, null, x, null);
+      const [second] = member.apply(h, w, null, x, null);
+      return [first.aux, second.aux] as const;
+    };
+    const found = await reference(run)(hostArray([1, 2]), hostArray([3, -4]));
+    expect(found.map((aux) => aux.inner.largest.item())).toEqual([3, 3]);
+    expect(found.map((aux) => aux.full.item())).toEqual([1, 0]);
   });
 
   test("aeSam", async () => {
