@@ -62,6 +62,13 @@ export function takeCoefficient(
   return [c(state), nextStep(state)];
 }
 
+/** Share of a moving average that is kept: of 1 nothing would ever enter it, and 1 − decayᵗ is 0. */
+export function checkDecay(op: string, name: string, value: number): void {
+  if (!(value >= 0 && value < 1)) {
+    throw new DawngradError(`${op}: ${name} is ${value}; give a number >= 0 and < 1`);
+  }
+}
+
 /** A number of an optimizer must be finite and within a range. */
 export function checkNumber(
   op: string,

@@ -18,6 +18,7 @@ import {
 import { type Mask, maskLeaves } from "./combinators.js";
 import {
   type Coefficient,
+  checkDecay,
   checkNumber,
   coefficientState,
   fields,
@@ -158,7 +159,7 @@ export interface EmaOptions {
 
 /** Exponential moving average of the updates (optax.ema). */
 export function ema({ decay, debias = true }: EmaOptions): Transformation {
-  checkNumber("ema", "decay", decay, 0, 1);
+  checkDecay("ema", "decay", decay);
   return {
     init: (params) => ({ ema: zerosOf(params), count: firstStep() }),
     update(grads, state) {
@@ -183,8 +184,8 @@ export interface AdamRule {
 
 /** m̂/(√v̂ + eps) with bias-corrected moving averages m of g and v of g² (Kingma & Ba 2015). */
 export function scaleByAdam({ b1 = 0.9, b2 = 0.999, eps = 1e-8 }: AdamRule = {}): Transformation {
-  checkNumber("scaleByAdam", "b1", b1, 0, 1);
-  checkNumber("scaleByAdam", "b2", b2, 0, 1);
+  checkDecay("scaleByAdam", "b1", b1);
+  checkDecay("scaleByAdam", "b2", b2);
   checkNumber("scaleByAdam", "eps", eps);
   return {
     init: (params) => ({ mu: zerosOf(params), nu: zerosOf(params), count: firstStep() }),
@@ -220,7 +221,7 @@ export function scaleByRms({
   eps = 1e-8,
   centered = false,
 }: RmsRule = {}): Transformation {
-  checkNumber("scaleByRms", "decay", decay, 0, 1);
+  checkDecay("scaleByRms", "decay", decay);
   checkNumber("scaleByRms", "eps", eps);
   return {
     init: (params) => ({ nu: zerosOf(params), mu: centered ? zerosOf(params) : null }),
@@ -249,8 +250,8 @@ export interface LionRule {
 
 /** sign(b1·m + (1 − b1)·g), then m = b2·m + (1 − b2)·g (Chen et al. 2023). */
 export function scaleByLion({ b1 = 0.9, b2 = 0.99 }: LionRule = {}): Transformation {
-  checkNumber("scaleByLion", "b1", b1, 0, 1);
-  checkNumber("scaleByLion", "b2", b2, 0, 1);
+  checkDecay("scaleByLion", "b1", b1);
+  checkDecay("scaleByLion", "b2", b2);
   return {
     init: (params) => ({ mu: zerosOf(params) }),
     update(grads, state) {

@@ -158,6 +158,9 @@ describe("errors", () => {
     expect(() => optim.sgd({ learningRate: 1, nesterov: true })).toThrow(/nesterov needs momentum/);
     expect(() => optim.sgd({ learningRate: Number.NaN })).toThrow(/learningRate is NaN/);
     expect(() => optim.adam({ learningRate: 1, b1: 2 })).toThrow(/b1 is 2/);
+    // Its bias correction would divide by 1 − 1ᵗ.
+    expect(() => optim.adamw({ learningRate: 1, b2: 1 })).toThrow(/b2 is 1; .* < 1/);
+    expect(() => optim.ema({ decay: 1 })).toThrow(/ema: decay is 1; .* < 1/);
   });
   test("a mask of another structure", async () => {
     const t = optim.masked(optim.scale(1), { a: true });
