@@ -94,6 +94,12 @@ export async function topEigenvalues<P>(
   if (count > size) {
     throw new DawngradError(`${op}: count is ${count}, but there are only ${size} parameters`);
   }
+  if (iterations * block < count) {
+    throw new DawngradError(
+      `${op}: ${iterations} iterations of blocks of ${block} span ${iterations * block} directions, too ` +
+        `few for count ${count}; give more iterations or a larger block`,
+    );
+  }
   const products = hessianRows(op, objective);
   // Blocks that fit into the whole space; the last rows receive vectors that are never used.
   const blocks = Math.min(iterations, Math.ceil(size / block));

@@ -281,6 +281,17 @@ describe("topEigenvalues of small matrices", () => {
       topEigenvalues(of([[1]]), array([1]), random.key(0), { count: 2 }),
     ).rejects.toThrow(/count is 2, but there are only 1 parameters/);
   });
+  test("more eigenvalues than the blocks can span", async () => {
+    const options = { count: 3, block: 1, iterations: 2 };
+    const H = [
+      [1, 0, 0],
+      [0, 2, 0],
+      [0, 0, 3],
+    ];
+    await expect(
+      topEigenvalues(of(H), array([1, 1, 1]), random.key(0), options),
+    ).rejects.toThrow(/2 iterations of blocks of 1 span 2 directions, too few for count 3/);
+  });
 });
 
 describe("approximationRatio", () => {
