@@ -80,10 +80,18 @@ interface BlockOptions {
 /** x + attention(norm(x)), then x + mlp(norm(x)). */
 function block({ features, heads, hidden, rate, skip, weightInit }: BlockOptions) {
   const init = { weightInit, biasInit: normal(1e-6) };
-  const parts = { fc1: dense(hidden, init), fc2: dense(features, init), dropout: dropout(rate) };
+  const parts = {
+    fc1: dense(hidden, init),
+    fc2: dense(features, init),
+    dropout1: dropout(rate),
+    dropout2: dropout(rate),
+  };
   const mlp = composite("mlp", parts, {
-    init: (part, shape) => part("dropout", part("fc2", part("fc1", shape))),
-    apply: (part, x) => part("fc2", part("dropout", gelu(part("fc1", x), { approximate: false }))),
+    init: (part, shape) => part("dropout2", part("fc2", part("dropout1", part("fc1", shape)))),
+    apply(part, x) {
+      const hidden = part("dropout1", gelu(part("fc1", x), { approximate: false }));
+      return part("dropout2", part("fc2", hidden));
+    },
   });
   const all = {
     norm1: layerNorm({ eps }),

@@ -1,5 +1,5 @@
 /** Layers: shapes, types, values, and messages. */
-import { array, grad, init, jit, ones, random, type Tensor, zeros } from "dawngrad";
+import { array, grad, init, jit, ones, random, type Tensor, tree, zeros } from "dawngrad";
 import {
   type DenseParams,
   dense,
@@ -15,6 +15,7 @@ import {
   serial,
   softmax,
   tanh,
+  vit,
 } from "dawngrad/nn";
 import { reference } from "dawngrad/testing";
 import { describe, expect, expectTypeOf, test } from "vitest";
@@ -193,6 +194,29 @@ test("parallel concatenates or adds", async () => {
   expect(() => parallel([dense(2), dense(3)], { combine: "sum" }).init(key, [1, 4])).toThrow(
     /outputs \[1,2\] and \[1,3\] cannot be added/,
   );
+});
+
+test("vit drops what leaves a block's perceptron too", async () => {
+  const model = vit({ patch: 2, features: 4, depth: 1, heads: 1, classes: 4, dropout: 0.5 });
+  const { params, state } = model.init(key, [8, 2, 2, 1]);
+  const still = tree.map((x: Tensor) => x.mul(0), params as never) as unknown as typeof params;
+  // All that reaches the head, which passes it on, is the bias of the block's last dense layer.
+  const [block] = still.blocks as unknown as [(typeof params.blocks)[0]];
+  const fc2 = { ...block.mlp.fc2, bias: array([1, 2, 3, 4]) };
+  const eye = array(Array.from({ length: 4 }, (_, i) => [0, 1, 2, 3].map((j) => Number(i === j))));
+  const chosen = {
+    ...still,
+    blocks: [{ ...block, mlp: { ...block.mlp, fc2 } }],
+    norm: params.norm,
+    head: { ...still.head, weight: eye },
+  };
+  const x = ones([8, 2, 2, 1]);
+  const rows = async (train: boolean) => {
+    const [y] = model.apply(chosen, state, x, { train, key: random.key(1) });
+    return new Set(((await y.toArray()) as number[][]).map((row) => row.join(" "))).size;
+  };
+  expect(await rows(false)).toBe(1);
+  expect(await rows(true)).toBeGreaterThan(2);
 });
 
 test("embedding looks rows up and sends gradients to them", async () => {
