@@ -74,7 +74,8 @@ const fromTorch = (shape: Shape): number[] => {
 
 /**
  * A model's parameters and state as PyTorch's `state_dict` would be: by dotted names, convolutions
- * OIHW, dense weights [out, in].
+ * OIHW, dense weights [out, in]. A name does not tell embeddings and transposed convolutions, whose weights
+ * PyTorch keeps in other layouts: bring those over by hand.
  *
  * ```ts
  * const model = serial([dense(3), batchNorm()]);
