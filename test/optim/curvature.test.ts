@@ -288,9 +288,9 @@ describe("topEigenvalues of small matrices", () => {
       [0, 2, 0],
       [0, 0, 3],
     ];
-    await expect(
-      topEigenvalues(of(H), array([1, 1, 1]), random.key(0), options),
-    ).rejects.toThrow(/2 iterations of blocks of 1 span 2 directions, too few for count 3/);
+    await expect(topEigenvalues(of(H), array([1, 1, 1]), random.key(0), options)).rejects.toThrow(
+      /2 iterations of blocks of 1 span 2 directions, too few for count 3/,
+    );
   });
 });
 
