@@ -86,20 +86,24 @@ function structureOf(x: unknown, leaves: unknown[]): Structure {
   }
 }
 
-function keyOf(s: Structure): string {
+/** A text that tells structures apart; `empty` is what stands for null and undefined. */
+function keyOf(s: Structure, empty: (value: null | undefined) => string): string {
+  const inner = (c: Structure): string => keyOf(c, empty);
   switch (s.kind) {
     case "leaf":
       return "*";
     case "empty":
-      return "~";
+      return empty(s.value);
     case "array":
-      return `[${s.children.map(keyOf).join(",")}]`;
+      return `[${s.children.map(inner).join(",")}]`;
     case "object":
-      return `{${s.keys.map((k, i) => `${JSON.stringify(k)}:${keyOf(s.children[i]!)}`).join(",")}}`;
+      return `{${s.keys.map((k, i) => `${JSON.stringify(k)}:${inner(s.children[i]!)}`).join(",")}}`;
     case "custom":
-      return `<${s.node.id}:${s.node.name} ${JSON.stringify(s.aux) ?? ""} ${s.children.map(keyOf).join(",")}>`;
+      return `<${s.node.id}:${s.node.name} ${auxKey(s.aux)} ${s.children.map(inner).join(",")}>`;
   }
 }
+
+const auxKey = (aux: unknown): string => JSON.stringify(aux) ?? "";
 
 function show(s: Structure): string {
   switch (s.kind) {
@@ -127,7 +131,10 @@ function countLeaves(s: Structure): number {
   }
 }
 
-/** The structure of a tree: everything but its leaves. Equal structures have equal `key`s. */
+/**
+ * The structure of a tree: everything but its leaves. `key` is equal for structures that no function can
+ * tell apart; `equals` takes null and undefined for the same, which both are nothing.
+ */
 export class TreeDef {
   readonly structure: Structure;
   readonly key: string;
@@ -135,12 +142,14 @@ export class TreeDef {
 
   constructor(structure: Structure) {
     this.structure = structure;
-    this.key = keyOf(structure);
+    this.key = keyOf(structure, String);
     this.size = countLeaves(structure);
   }
 
   equals(other: TreeDef): boolean {
-    return this.key === other.key;
+    if (this.key === other.key) return true;
+    const loose = (def: TreeDef): string => keyOf(def.structure, () => "~");
+    return loose(this) === loose(other);
   }
 
   /** A tree of this structure with the given leaves. */
@@ -273,6 +282,15 @@ export function broadcastPrefix<T>(
       if (given.length === s.keys.length && given.every((k, i) => k === s.keys[i])) {
         s.keys.forEach((k, i) => {
           go((p as Record<string, unknown>)[k], s.children[i]!, `${path}.${k}`);
+        });
+        return;
+      }
+    }
+    if (s.kind === "custom" && nodeOf(p) === s.node) {
+      const { children, aux } = s.node.flatten(p as never);
+      if (children.length === s.children.length && auxKey(aux) === auxKey(s.aux)) {
+        s.children.forEach((c, i) => {
+          go(children[i], c, `${path}[${i}]`);
         });
         return;
       }

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 await init();
 
-type Tree = { readonly [key: string]: Tensor | number | null | readonly Tensor[] };
+type Tree = { readonly [key: string]: Tensor | number | null | undefined | readonly Tensor[] };
 
 /** One value of each signature; the function's answer tells which it was traced for. */
 const calls: readonly [what: string, args: Tree][] = [
@@ -15,14 +15,15 @@ const calls: readonly [what: string, args: Tree][] = [
   ["y:float32[2]", { y: zeros([2]) }],
   ["x:float32[2] y:float32[2]", { x: zeros([2]), y: zeros([2]) }],
   ["x:float32[2] y:null", { x: zeros([2]), y: null }],
+  ["x:float32[2] y:undefined", { x: zeros([2]), y: undefined }],
   ["x:float32[2],float32[2]", { x: [zeros([2]), zeros([2])] }],
   ["x:float32[2],float32[2],float32[2]", { x: [zeros([2]), zeros([2]), zeros([2])] }],
   ["x:float32[]", { x: ones([]) }],
 ];
 
 const show = (x: Tree[string]): string =>
-  x === null
-    ? "null"
+  x === null || x === undefined
+    ? String(x)
     : (Array.isArray(x) ? x : [x]).map((t: Tensor) => `${t.dtype}[${t.shape}]`).join();
 
 test("every pair of calls that follow each other, of one signature or of two", async () => {

@@ -1,5 +1,18 @@
 /** Trees: structure, arithmetic on whole trees, errors that name the key path. */
-import { array, grad, init, jit, type Tensor, tree, zeros } from "dawngrad";
+import {
+  array,
+  grad,
+  hvp,
+  init,
+  jit,
+  jvp,
+  linearize,
+  type Tensor,
+  tree,
+  vjp,
+  vmap,
+  zeros,
+} from "dawngrad";
 import { type HostArray, reference } from "dawngrad/testing";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -118,6 +131,27 @@ describe("structure", () => {
     expect(out).toBeInstanceOf(Linear);
     expect([...(out.w as unknown as HostArray).data]).toEqual([10, 20]);
     expect((out.b as unknown as HostArray).item()).toBe(2);
+    // As tangents, cotangents and axes, whole or with something in place of its parts.
+    const f = (p: Linear): Tensor => p.apply(array([10, 20])).sum();
+    const along = new Linear(array([1, 0]), array(1));
+    expect(await jvp(f, [l], [along])[1].item()).toBe(12);
+    expect(await linearize(f, l)[1](along).item()).toBe(12);
+    const [, pullback] = vjp((x: Tensor) => new Linear(x.mul(2), x.sum()), array([1, 2]));
+    expect(await pullback(along)[0].toArray()).toEqual([3, 1]);
+    expect((await hvp(f, [l], [along])[0].w.toArray()) as unknown).toEqual([0, 0]);
+    const axes = [new Linear(0 as never, null as never)] as never;
+    expect(await vmap((p: Linear) => p.apply(array(10)), axes)(l).toArray()).toEqual([21, 31]);
+    expect(() => jvp(f, [l], [[along.w, along.b] as never])).toThrow('"[0]"');
+  });
+
+  test("null and undefined are the same nothing, but a function sees which it was given", () => {
+    const [a, b] = [tree.structure({ x: null, y: 1 }), tree.structure({ x: undefined, y: 1 })];
+    expect(a.equals(b)).toBe(true);
+    expect(a.key).not.toBe(b.key);
+    expect(tree.map((p, q) => p + q, { x: null, y: 1 }, { x: undefined, y: 2 } as never)).toEqual({
+      x: null,
+      y: 3,
+    });
   });
 });
 
