@@ -41,7 +41,9 @@ export function argumentLeaves(
     if (!isTensorLike(x)) {
       const hint = ArrayBuffer.isView(x)
         ? "make it a tensor with array(...)"
-        : "pass tensors, numbers, or trees of them; other values belong in a closure or, for jit, in staticArgnums";
+        : x instanceof Promise
+          ? "await it first"
+          : "pass tensors, numbers, or trees of them; other values belong in a closure or, for jit, in staticArgnums";
       throw new DtypeError(
         `${op}: argument${def.paths()[i]} is a ${describe(x)}, which cannot be traced; ${hint}`,
       );
@@ -132,6 +134,23 @@ export function matchTangents(
       );
     }
     return t;
+  });
+}
+
+/** `argnums` as a list of positions in the arguments of a call; negative ones count from the end. */
+export function argnumList(
+  op: string,
+  argnums: number | readonly number[],
+  count: number,
+): number[] {
+  return (typeof argnums === "number" ? [argnums] : argnums).map((n) => {
+    const i = n < 0 ? n + count : n;
+    if (!Number.isInteger(i) || i < 0 || i >= count) {
+      throw new ShapeError(
+        `${op}: argnums ${n} is out of range: the function was called with ${count} argument(s)`,
+      );
+    }
+    return i;
   });
 }
 

@@ -13,6 +13,7 @@ import { lift, tracerOf } from "../trace/tracer.js";
 import { gradGraph, jvpGraph, linearizeGraph, vjpGraph, zeros } from "../transform/index.js";
 import {
   type AnyFunction,
+  argnumList,
   asTensor,
   isTensorLike,
   leafName,
@@ -157,13 +158,18 @@ export interface GradOptions {
   readonly hasAux?: boolean;
 }
 
+/** The type of argument N; of one that is counted from the end, any argument's. */
+type Argument<A extends readonly unknown[], N extends number> = `${N}` extends `-${string}`
+  ? A[number]
+  : A[N];
+
 /** The gradients' type: that of argument N, or a tuple for a list of arguments. */
 export type GradOf<A extends readonly unknown[], N> = N extends readonly number[]
-  ? { -readonly [K in keyof N]: A[N[K] & number] }
+  ? { -readonly [K in keyof N]: Argument<A, N[K] & number> }
   : N extends number
     ? number extends N
       ? A[0]
-      : A[N]
+      : Argument<A, N>
     : A[0];
 
 function gradCall(
@@ -173,15 +179,7 @@ function gradCall(
   options: GradOptions,
 ): { value: unknown; grads: unknown } {
   const argnums = options.argnums ?? 0;
-  const list = (typeof argnums === "number" ? [argnums] : argnums).map((n) => {
-    const i = n < 0 ? n + args.length : n;
-    if (!Number.isInteger(i) || i < 0 || i >= args.length) {
-      throw new ShapeError(
-        `${op}: argnums ${n} is out of range: the function was called with ${args.length} argument(s)`,
-      );
-    }
-    return i;
-  });
+  const list = argnumList(op, argnums, args.length);
   const call = traceCall(op, f, args);
   const mask = call.inputs.map(() => false);
   for (const n of list) {

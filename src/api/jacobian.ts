@@ -5,8 +5,15 @@ import { DtypeError, ShapeError } from "../core/errors.js";
 import { flatten } from "../core/tree.js";
 import type { Tensor, TensorLike } from "../trace/tensor.js";
 import { applyGraph } from "../trace/trace.js";
-import { type AnyFunction, asTensor, labelOf, traceCall } from "./arguments.js";
-import { grad, jvp, vjp, withName } from "./autodiff.js";
+import {
+  type AnyFunction,
+  argnumList,
+  asTensor,
+  labelOf,
+  requireFunction,
+  traceCall,
+} from "./arguments.js";
+import { type GradOf, grad, jvp, vjp, withName } from "./autodiff.js";
 import { eye } from "./ops/creation.js";
 import { reshape, slice } from "./ops/shape.js";
 import { vmap } from "./vmap.js";
@@ -18,9 +25,11 @@ export type JacobianOf<Out, In> = Out extends Tensor | number
     ? { [K in keyof Out]: JacobianOf<Out[K], In> }
     : Out;
 
-export interface JacobianOptions {
-  /** The argument to differentiate with respect to. Default 0. */
-  readonly argnums?: number;
+export interface JacobianOptions<
+  N extends number | readonly number[] = number | readonly number[],
+> {
+  /** Which arguments to differentiate with respect to: a number or a list. Default 0. */
+  readonly argnums?: N;
 }
 
 /** Trace `f` as one graph and apply it: run at once outside a trace. */
@@ -98,42 +107,59 @@ const mapLeaves = (tree: unknown, f: (x: Tensor) => unknown): unknown => {
   return def.unflatten(leaves.map((x) => f(x as Tensor)));
 };
 
-function checkArgnum(op: string, f: AnyFunction, argnum: number, count: number): void {
-  if (!Number.isInteger(argnum) || argnum < 0 || argnum >= count) {
-    throw new ShapeError(
-      `${op} of '${labelOf(f)}': argnums ${argnum} is out of range: it was called with ${count} argument(s)`,
-    );
-  }
+/** A call as a function of the arguments that it is differentiated by: one, or a list of several. */
+function byArgnums<A extends readonly unknown[], R>(
+  op: string,
+  f: (...args: A) => R,
+  args: A,
+  argnums: number | readonly number[],
+): { readonly at: unknown; readonly f: (at: unknown) => R } {
+  const list = argnumList(op, argnums, args.length);
+  const one = typeof argnums === "number";
+  return {
+    at: one ? args[list[0]!] : list.map((n) => args[n]),
+    f(at) {
+      const all: unknown[] = [...args];
+      list.forEach((n, i) => {
+        all[n] = one ? at : (at as readonly unknown[])[i];
+      });
+      return f(...(all as unknown as A));
+    },
+  };
 }
 
 /**
  * The Jacobian by forward mode, one pass for each input element, all in one vmap (jax.jacfwd).
- * Each leaf has the shape `[...output, ...input]`; trees nest as in JAX.
+ * Each leaf has the shape `[...output, ...input]`; trees nest as in JAX: at each leaf of the output, the
+ * argument's tree, or for a list of `argnums` a list of the arguments' trees.
  *
  * ```ts
  * const J = jacfwd((x: Tensor) => x.mul(x))(array([1, 2]));
  * await J.toArray(); // [[2, 0], [0, 4]]
+ * const [dx, dy] = jacfwd((x: Tensor, y: Tensor) => x.mul(y), { argnums: [0, 1] })(array(2), array(3));
+ * await dy.item(); // 2
  * ```
  */
-export function jacfwd<A extends readonly unknown[], R>(
+export function jacfwd<
+  A extends readonly unknown[],
+  R,
+  const N extends number | readonly number[] = 0,
+>(
   f: (...args: A) => R,
-  options: JacobianOptions = {},
-): (...args: A) => JacobianOf<R, A[0]> {
-  const n = options.argnums ?? 0;
+  options: JacobianOptions<N> = {},
+): (...args: A) => JacobianOf<R, GradOf<A, N>> {
+  requireFunction("jacfwd", f);
   const run = (...args: A): unknown => {
-    checkArgnum("jacfwd", f as unknown as AnyFunction, n, args.length);
-    const tree = floatLeaves("jacfwd", args[n]);
-    const push = (t: unknown): unknown =>
-      jvp(
-        (x: unknown) => f(...(args.map((a, i) => (i === n ? x : a)) as unknown as A)),
-        [args[n]],
-        [t],
-      )[1];
+    const call = byArgnums("jacfwd", f, args, options.argnums ?? 0);
+    const tree = floatLeaves("jacfwd", call.at);
+    const push = (t: unknown): unknown => jvp(call.f, [call.at], [t])[1];
     const columns = vmap(push, 0, -1)(basis(tree));
     return mapLeaves(columns, (x) => splitBasis(x, tree, "last"));
   };
   const label = `jacfwd(${labelOf(f as unknown as AnyFunction)})`;
-  return ((...args: A) => asOneProgram(label, run, args)) as (...args: A) => JacobianOf<R, A[0]>;
+  return ((...args: A) => asOneProgram(label, run, args)) as (
+    ...args: A
+  ) => JacobianOf<R, GradOf<A, N>>;
 }
 
 /**
@@ -145,18 +171,19 @@ export function jacfwd<A extends readonly unknown[], R>(
  * await J.toArray(); // [[2, 0], [0, 4]]
  * ```
  */
-export function jacrev<A extends readonly unknown[], R>(
+export function jacrev<
+  A extends readonly unknown[],
+  R,
+  const N extends number | readonly number[] = 0,
+>(
   f: (...args: A) => R,
-  options: JacobianOptions = {},
-): (...args: A) => JacobianOf<R, A[0]> {
-  const n = options.argnums ?? 0;
+  options: JacobianOptions<N> = {},
+): (...args: A) => JacobianOf<R, GradOf<A, N>> {
+  requireFunction("jacrev", f);
   const run = (...args: A): unknown => {
-    checkArgnum("jacrev", f as unknown as AnyFunction, n, args.length);
-    const input = floatLeaves("jacrev", args[n]);
-    const [out, pullback] = vjp(
-      (x: unknown) => f(...(args.map((a, i) => (i === n ? x : a)) as unknown as A)),
-      args[n],
-    );
+    const call = byArgnums("jacrev", f, args, options.argnums ?? 0);
+    const input = floatLeaves("jacrev", call.at);
+    const [out, pullback] = vjp(call.f, call.at);
     const outputs = floatLeaves("jacrev", out);
     const rows = vmap((ct: unknown) => pullback(ct as R)[0], 0, 0)(basis(outputs));
     const [rowLeaves] = flatten(rows);
@@ -167,7 +194,9 @@ export function jacrev<A extends readonly unknown[], R>(
     );
   };
   const label = `jacrev(${labelOf(f as unknown as AnyFunction)})`;
-  return ((...args: A) => asOneProgram(label, run, args)) as (...args: A) => JacobianOf<R, A[0]>;
+  return ((...args: A) => asOneProgram(label, run, args)) as (
+    ...args: A
+  ) => JacobianOf<R, GradOf<A, N>>;
 }
 
 /**
@@ -179,15 +208,19 @@ export function jacrev<A extends readonly unknown[], R>(
  * await H.toArray(); // [[6, 0], [0, 12]]
  * ```
  */
-export function hessian<A extends readonly unknown[]>(
+export function hessian<
+  A extends readonly unknown[],
+  const N extends number | readonly number[] = 0,
+>(
   f: (...args: A) => TensorLike,
-  options: JacobianOptions = {},
-): (...args: A) => JacobianOf<A[0], A[0]> {
+  options: JacobianOptions<N> = {},
+): (...args: A) => JacobianOf<GradOf<A, N>, GradOf<A, N>> {
+  requireFunction("hessian", f);
   const inner = withName(
     `hessian(${labelOf(f as unknown as AnyFunction)})`,
     jacrev(f, options) as unknown as AnyFunction,
   );
-  return jacfwd(inner as unknown as (...args: A) => A[0], options);
+  return jacfwd(inner as unknown as (...args: A) => GradOf<A, N>, options);
 }
 
 /**
@@ -204,6 +237,17 @@ export function hvp<A extends readonly unknown[]>(
   primals: A,
   tangents: { readonly [K in keyof A]: A[K] | null },
 ): A {
+  requireFunction("hvp", f);
+  for (const [noun, list] of [
+    ["primals", primals],
+    ["tangents", tangents],
+  ] as const) {
+    if (Array.isArray(list)) continue;
+    throw new ShapeError(
+      `hvp: the ${noun} of '${labelOf(f as unknown as AnyFunction)}' must be a list, one entry an ` +
+        "argument; write [x] for one",
+    );
+  }
   const argnums = primals.map((_, i) => i);
   const gradient = (...args: A): A =>
     grad(f as (...args: A) => TensorLike, { argnums })(...args) as unknown as A;

@@ -19,6 +19,8 @@ import {
   grad,
   hessian,
   init,
+  jacfwd,
+  jacrev,
   jit,
   jvp,
   linspace,
@@ -32,6 +34,7 @@ import {
   ones,
   pad,
   scatterAdd,
+  searchsorted,
   sort,
   sqrt,
   stack,
@@ -176,6 +179,24 @@ describe("vmap and hessian do what their arguments say", () => {
       [0, 0],
       [0, 0],
     ]);
+  });
+
+  test("Jacobians by several arguments are lists, by negative argnums the last", async () => {
+    const f = (x: Tensor, p: { k: Tensor }) => ({ y: x.mul(p.k) });
+    const args = [array([2, 3]), { k: array(5) }] as const;
+    for (const jacobian of [jacfwd, jacrev]) {
+      const { y } = jacobian(f, { argnums: [1, 0] })(...args);
+      expect(await y[0].k.toArray()).toEqual([2, 3]);
+      expect(await y[1].toArray()).toEqual([
+        [5, 0],
+        [0, 5],
+      ]);
+      const last = jacobian(f, { argnums: -1 })(...args).y as { k: Tensor };
+      expect(await last.k.toArray()).toEqual([2, 3]);
+    }
+    const g = (x: Tensor, z: Tensor) => x.square().mul(z);
+    const [[xx, xz], [zx, zz]] = hessian(g, { argnums: [0, 1] })(array(3), array(5));
+    expect(await stack([xx, xz, zx, zz]).toArray()).toEqual([10, 6, 6, 0]);
   });
 });
 
@@ -433,6 +454,10 @@ describe("arrays of size 0", () => {
     ["sum of all", () => empty().sum(), [], 0],
     ["product", () => wide().prod(0), [3], [1, 1, 1]],
     ["sum of no rows", () => wide().sum(1), [0], []],
+    ["mean", () => wide().mean(0), [3], [Number.NaN, Number.NaN, Number.NaN]],
+    ["mean of all", () => empty().mean(), [], Number.NaN],
+    ["variance", () => empty().var(), [], Number.NaN],
+    ["standard deviation", () => empty().std(), [], Number.NaN],
     ["any", () => zeros([0, 2], { dtype: "bool" }).any(0), [2], [false, false]],
     ["all", () => zeros([0, 2], { dtype: "bool" }).all(0), [2], [true, true]],
     ["concatenate", () => concatenate([empty(), array([1, 2]), empty()]), [2], [1, 2]],
@@ -572,6 +597,14 @@ describe("NaN and infinity are data", () => {
     expect(values[0]).toBeCloseTo(0.25, 6);
     expect(values[1]).toBeCloseTo(-0.25, 6);
     expect(values[2]).toBe(0);
+  });
+
+  test("searchsorted puts NaN last, as sort does", async () => {
+    const at = array([Number.NaN, 1, Number.POSITIVE_INFINITY]);
+    const sorted = array([1, 2, Number.NaN, Number.NaN]);
+    // As numpy has it.
+    expect(await searchsorted(sorted, at).toArray()).toEqual([2, 0, 2]);
+    expect(await searchsorted(sorted, at, { side: "right" }).toArray()).toEqual([4, 1, 2]);
   });
 
   test("a program with another constant of that kind is not compiled again", async () => {

@@ -4,6 +4,8 @@ import {
   grad,
   hessian,
   hvp,
+  jacfwd,
+  jacrev,
   jit,
   jvp,
   linearize,
@@ -101,6 +103,23 @@ describe("transforms", () => {
   test("hessian of a tree is a tree of trees", () => {
     const h = hessian((l: Layer) => l.weight.mul(l.bias).sum())(params.layers[0]!);
     expectTypeOf(h.weight.bias).toEqualTypeOf<Tensor>();
+  });
+
+  test("Jacobians by the argument that argnums names, or by several", () => {
+    const f = (x: Tensor, l: Layer): { y: Tensor } => ({ y: x.matmul(l.weight) });
+    const [x, layer] = [array([1]), params.layers[0]!];
+    for (const jacobian of [jacfwd, jacrev]) {
+      expectTypeOf(jacobian(f)(x, layer)).toEqualTypeOf<{ y: Tensor }>();
+      expectTypeOf(jacobian(f, { argnums: 1 })(x, layer).y).toEqualTypeOf<Layer>();
+      expectTypeOf(jacobian(f, { argnums: [1, 0] })(x, layer).y).toEqualTypeOf<[Layer, Tensor]>();
+    }
+    // From the end: one of the arguments, TypeScript does not say which.
+    expectTypeOf(jacfwd(f, { argnums: -1 })(x, layer).y).toEqualTypeOf<Tensor | Layer>();
+    expectTypeOf(
+      grad((a: Tensor, l: Layer) => f(a, l).y.sum(), { argnums: -1 }),
+    ).returns.toEqualTypeOf<Tensor | Layer>();
+    const h = hessian((a: Tensor, l: Layer) => f(a, l).y.sum(), { argnums: [0, 1] })(x, layer);
+    expectTypeOf(h[1].bias[0]).toEqualTypeOf<Tensor>();
   });
 
   test("stopGradient keeps the type", () => {

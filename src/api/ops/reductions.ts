@@ -68,8 +68,6 @@ export function requireElements(op: string, a: Atom, axes: readonly number[]): v
   }
 }
 
-const dividedBy = (a: Atom, n: number): Atom => prims.div(a, like(a, n));
-
 /**
  * Sum over axes (numpy.sum). Booleans count as int32; the sum of nothing is 0.
  *
@@ -137,9 +135,15 @@ export const max = (x: TensorLike, axis?: AxisArgument, options: ReduceOptions =
 export const min = (x: TensorLike, axis?: AxisArgument, options: ReduceOptions = {}): Tensor =>
   reduction("min", x, axis, options, (a) => a, extremum("min", prims.reduceMin, prims.reduceAnd));
 
+/** A sum over `n` elements divided by `by`; of no elements NaN, as numpy: 0 / 0 is what drivers fold to 0. */
+function perElement(total: Atom, n: number, by: number): Atom {
+  return n === 0 ? like(total, Number.NaN) : prims.div(total, like(total, by));
+}
+
 /** Mean of a float atom; of nothing NaN, as numpy. */
 export function meanAtom(a: Atom, axes: readonly number[]): Atom {
-  return dividedBy(prims.reduceSum(a, axes), countOf(a, axes));
+  const n = countOf(a, axes);
+  return perElement(prims.reduceSum(a, axes), n, n);
 }
 
 /**
@@ -161,7 +165,8 @@ function varianceAtom(a: Atom, axes: readonly number[], ddof: number): Atom {
   // Two passes: the mean first, then squares of small numbers.
   const centred = prims.sub(a, spread(meanAtom(a, axes), a, axes));
   const total = prims.reduceSum(prims.square(centred), axes);
-  return dividedBy(total, Math.max(0, countOf(a, axes) - ddof));
+  const n = countOf(a, axes);
+  return perElement(total, n, Math.max(0, n - ddof));
 }
 
 /**

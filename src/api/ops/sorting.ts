@@ -1,5 +1,6 @@
 /** Sorting, and what rests on it. */
 import { normalizeAxis, showAval, sizeOf } from "../../core/aval.js";
+import { isFloat } from "../../core/dtype.js";
 import { ShapeError } from "../../core/errors.js";
 import type { Atom } from "../../ir/graph.js";
 import * as prims from "../../prims/index.js";
@@ -108,7 +109,7 @@ export const topK = (x: TensorLike, k: number): [values: Tensor, positions: Tens
 
 /**
  * Where elements would be inserted into a sorted vector to keep it sorted, int32 (numpy.searchsorted):
- * before equal elements, or after them with `side: "right"`.
+ * before equal elements, or after them with `side: "right"`. NaN sorts last.
  *
  * ```ts
  * await searchsorted(array([1, 3, 5]), array([3, 4, 9])).toArray(); // [1, 2, 3]
@@ -133,7 +134,12 @@ export const searchsorted = (
       shape,
       q.aval.shape.map((_, d) => d),
     );
-    const before = options.side === "right" ? prims.le(left, right) : prims.lt(left, right);
+    const compared = options.side === "right" ? prims.le(left, right) : prims.lt(left, right);
+    // NaN sorts last, as in `sort`: every number is before it, and with "right" every NaN too.
+    const isLast = isFloat(q.aval.dtype) ? prims.isNan(right) : undefined;
+    const numberBefore =
+      isLast && options.side !== "right" ? prims.and(isLast, prims.not(prims.isNan(left))) : isLast;
+    const before = numberBefore ? prims.or(compared, numberBefore) : compared;
     return tracerOf(trace, prims.reduceSum(prims.convert(before, "int32"), [last]));
   });
 
