@@ -66,7 +66,7 @@ export class ConcreteTensor extends Tensor {
     return state.array.read() as Promise<Float32Array>;
   }
 
-  /** The value of a tensor with one element, as a number (bool: as a boolean). */
+  /** The value of a tensor with one element, as a number (bool: 1 or 0). */
   override async item(): Promise<number> {
     if (this.size !== 1) {
       throw new DawngradError(

@@ -39,7 +39,7 @@ declare module "../trace/tensor.js" {
      * bool Uint8Array.
      */
     data(): Promise<Float32Array | Int32Array | Uint32Array | Uint8Array>;
-    /** The value of a tensor with one element. */
+    /** The value of a tensor with one element, a number (bool: 1 or 0). */
     item(): Promise<number>;
     /** The values as nested lists; a number (bool: a boolean) for a scalar. */
     toArray(): Promise<NestedArray>;

@@ -55,8 +55,23 @@ export function broadcastShapes(op: string, ...shapes: Shape[]): Shape {
   return out;
 }
 
+/** The error of an axis that is not a number: a traced argument, an options object in its place. */
+function notAnAxis(op: string, axis: unknown): ShapeError {
+  const got =
+    typeof axis === "object" && axis !== null
+      ? `a ${axis.constructor?.name ?? "object"}`
+      : typeof axis === "string"
+        ? JSON.stringify(axis)
+        : String(axis);
+  return new ShapeError(
+    `${op}: an axis is a JavaScript number, or a list of them, known when the function is traced, not ` +
+      `${got}; make an argument that is traced static (jit's staticArgnums), and give options after the axis`,
+  );
+}
+
 /** A possibly negative axis as an index into `rank` axes; `op` names the operation in the error. */
 export function normalizeAxis(op: string, axis: number, rank: number): number {
+  if (typeof axis !== "number") throw notAnAxis(op, axis);
   const out = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || out < 0 || out >= rank) {
     throw new ShapeError(
@@ -75,6 +90,7 @@ export function normalizeAxes(
 ): number[] {
   if (axis === undefined || axis === null) return Array.from({ length: rank }, (_, i) => i);
   const list = typeof axis === "number" ? [axis] : axis;
+  if (!Array.isArray(list)) throw notAnAxis(op, axis);
   const out = list.map((a) => normalizeAxis(op, a, rank));
   if (new Set(out).size !== out.length) {
     throw new ShapeError(`${op}: axis list [${list.join(",")}] names an axis twice`);

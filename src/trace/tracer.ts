@@ -159,7 +159,9 @@ export function notTensor(operation: string, x: unknown): string {
   const hint =
     Array.isArray(x) || ArrayBuffer.isView(x)
       ? "make it a tensor with array(...)"
-      : "pass a tensor, a number or a boolean";
+      : x instanceof Promise
+        ? "await it first"
+        : "pass a tensor, a number or a boolean";
   return `${operation}: an operand is ${kind}; ${hint}`;
 }
 

@@ -24,6 +24,7 @@ import {
   einsum,
   full,
   grad,
+  hvp,
   init,
   jacfwd,
   jit,
@@ -34,6 +35,7 @@ import {
   pad,
   random,
   reshape,
+  roll,
   ShapeError,
   softmax,
   split,
@@ -227,10 +229,49 @@ describe("axes", () =>
     ["softmax", ShapeError, ["softmax: axis 1", "-1 to 0"], () => softmax(v(), 1)],
     ["argmax", ShapeError, ["argmax: axis -3", "-2 to 1"], () => argmax(m(), -3)],
     ["concatenate", ShapeError, ["concatenate: axis 2"], () => concatenate([m(), m()], 2)],
+    [
+      "options in the axis's place",
+      ShapeError,
+      ["sum: an axis is a JavaScript number", "a Object", "options after the axis"],
+      () => m().sum({ keepdims: true } as Untyped),
+    ],
+    [
+      "an axis that is traced",
+      ShapeError,
+      ["sum: an axis is a JavaScript number", "known when the function is traced", "staticArgnums"],
+      () => jit((x: Tensor, axis: number) => x.sum(axis))(m(), 0),
+    ],
+    [
+      "a shift that is traced",
+      ShapeError,
+      ["roll: shifts are whole numbers known when the function is traced", "take"],
+      () => jit((x: Tensor, by: number) => roll(x, by))(m(), 1),
+    ],
+    [
+      "the start of a range that is traced",
+      ShapeError,
+      ["index: a range is [start, stop, step]", "dynamicSlice"],
+      () => jit((x: Tensor, from: number) => x.at([from, 2]))(m(), 0),
+    ],
   ]));
 
 describe("dtypes and operands", () =>
   check([
+    [
+      "a forgotten await",
+      DtypeError,
+      ["mul", "a Promise", "await it first"],
+      () => v().mul(array(1).item() as Untyped),
+    ],
+    [
+      "a forgotten await in an argument",
+      DtypeError,
+      ["jit of 'step'", "argument[1].lr is a Promise", "await it first"],
+      () =>
+        jit(function step(x: Tensor, _: { lr: Untyped }) {
+          return x;
+        })(v(), { lr: array(1).item() }),
+    ],
     [
       "bits of floats",
       DtypeError,
@@ -452,6 +493,12 @@ describe("a tracer that leaked", () => {
 
 describe("random keys", () =>
   check([
+    [
+      "a size for a shape",
+      ShapeError,
+      ["random.uniform: a shape is a list"],
+      () => random.uniform(random.key(0), 3 as Untyped),
+    ],
     ["a NaN seed", DtypeError, ["random.key", "NaN", "whole number"], () => random.key(Number.NaN)],
     ["a fractional seed", DtypeError, ["random.key", "1.5", "whole number"], () => random.key(1.5)],
     ["a huge seed", DtypeError, ["random.key", "1e+300"], () => random.key(1e300)],
@@ -618,6 +665,31 @@ describe("tensors that are gone", () => {
 
 describe("differentiation", () =>
   check([
+    [
+      "a tensor for a function",
+      DtypeError,
+      ["jacfwd: the first argument must be a function", "float32[3]"],
+      () => jacfwd(v() as Untyped),
+    ],
+    [
+      "a vector for a list of vectors",
+      ShapeError,
+      ["hvp: the primals of 'loss' must be a list", "[x]"],
+      () =>
+        hvp(
+          function loss(x: Tensor) {
+            return x.sum();
+          },
+          v() as Untyped,
+          [v()],
+        ),
+    ],
+    [
+      "argnums that the call does not have",
+      ShapeError,
+      ["jacfwd: argnums 2", "1 argument"],
+      () => jacfwd((x: Tensor) => x, { argnums: [0, 2] })(v()),
+    ],
     [
       "integers",
       DtypeError,

@@ -107,6 +107,19 @@ const cases: readonly (readonly [string, () => unknown, RegExp])[] = [
     () => ints(1).add(2 ** 31),
     /the number 2147483648 does not fit int32/,
   ],
+  [
+    "an unknown mode",
+    () => dg.pad(x, 1, { mode: "mirror" as never }),
+    /no mode "mirror".*symmetric/,
+  ],
+  [
+    "an index that is a list",
+    () => x.at([0, 1, 1, 0]),
+    /index: a range is \[start, stop, step\].*integer tensor/,
+  ],
+  ["half a position", () => x.at([0.5, 1]), /index: a range is .*whole numbers/],
+  ["Python's notation", () => x.at("0:1" as never), /index: no entry "0:1"; entries are numbers/],
+  ["a forgotten index", () => x.at(undefined as never), /index: no entry undefined/],
   ["arange", () => dg.arange(0, 1, 0), /arange: .*the step not 0/],
   [
     "arange of fractions",

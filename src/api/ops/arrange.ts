@@ -54,6 +54,12 @@ export const roll = (
   view("roll", x, (a) => {
     const { shape } = a.aval;
     const shifts = typeof shift === "number" ? [shift] : shift;
+    if (!Array.isArray(shifts) || !shifts.every(Number.isInteger)) {
+      throw new ShapeError(
+        "roll: shifts are whole numbers known when the function is traced; for others take the positions " +
+          "along the axis: x.take(arange(n).sub(shift).mod(n), axis)",
+      );
+    }
     if (axis === undefined) {
       const flat = prims.reshape(a, [shape.reduce((n, s) => n * s, 1)]);
       return prims.reshape(
@@ -146,6 +152,8 @@ function edges(a: Atom, axis: number, [lo, hi]: readonly [number, number]): Atom
   return prims.concatenate([...repeated(0, lo), a, ...repeated(size - 1, hi)], axis);
 }
 
+const padModes = ["edge", "reflect", "symmetric", "wrap"];
+
 /**
  * Elements added around the tensor (numpy.pad).
  *
@@ -171,6 +179,9 @@ export const pad = (x: TensorLike, widths: PadWidths, options: PadOptions = {}):
         pairs.map((p) => p[1]),
       );
       return tracerOf(trace, out);
+    }
+    if (!padModes.includes(mode)) {
+      throw new ShapeError(`pad: no mode "${mode}"; there are constant, ${padModes.join(", ")}`);
     }
     const out = pairs.reduce((v, pair, axis) => {
       if (pair[0] === 0 && pair[1] === 0) return v;

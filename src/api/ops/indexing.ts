@@ -220,6 +220,15 @@ export type Index = number | null | ":" | "..." | IndexRange | Tensor;
 
 /** Python's slice.indices: where a range starts, how many elements, and its step. */
 function resolveRange(range: IndexRange, size: number): { from: number; n: number; step: number } {
+  const sound = range.every(
+    (p) => p === null || p === undefined || (typeof p === "number" && Math.trunc(p) === p),
+  );
+  if (range.length > 3 || !sound) {
+    throw new ShapeError(
+      `${currentOp()}: a range is [start, stop, step], whole numbers known when the function is traced; ` +
+        "to take a list of positions give an integer tensor, for a traced start use dynamicSlice",
+    );
+  }
   const [start, stop, given] = range;
   const step = given ?? 1;
   if (!Number.isInteger(step) || step === 0) {
@@ -303,7 +312,13 @@ export const index = (x: TensorLike, ...entries: readonly Index[]): Tensor =>
         const at = fromEnd(indexAtom("index", e, trace), a.aval.shape[axis]!);
         a = prims.gather(a, at, { axis, batch: 0 });
         axis += at.aval.shape.length;
-      } else a = takeRange(a, axis++, e);
+      } else if (Array.isArray(e)) a = takeRange(a, axis++, e);
+      else {
+        throw new ShapeError(
+          `index: no entry ${typeof e === "string" ? JSON.stringify(e) : String(e)}; entries are numbers, ` +
+            '[start, stop, step], ":", "...", null and an integer tensor',
+        );
+      }
     }
     return tracerOf(trace, a);
   });

@@ -1,5 +1,11 @@
 /** Samples of continuous distributions, float32, with the very algorithms of jax.random. */
-import { broadcastShapes, type Shape, shapesEqual, showShape } from "../../core/aval.js";
+import {
+  broadcastShapes,
+  checkShape,
+  type Shape,
+  shapesEqual,
+  showShape,
+} from "../../core/aval.js";
 import { ShapeError } from "../../core/errors.js";
 import { lit } from "../../ir/builder.js";
 import type { Atom } from "../../ir/graph.js";
@@ -17,6 +23,7 @@ const shapeOf = (x: TensorLike): Shape => (isTensor(x) ? x.shape : []);
 export function sampleShape(shape: Shape | undefined, ...params: readonly TensorLike[]): Shape {
   const natural = broadcastShapes(currentOp(), ...params.map(shapeOf));
   if (shape === undefined) return natural;
+  checkShape(currentOp(), shape);
   if (!shapesEqual(broadcastShapes(currentOp(), shape, natural), shape)) {
     throw new ShapeError(
       `${currentOp()}: parameters of shape ${showShape(natural)} do not broadcast to the samples' shape ${showShape(shape)}`,
