@@ -1,3 +1,4 @@
+/** The transforms: Graph -> Graph. */
 export { type BatchedGraph, batchGraph } from "./batch.js";
 export { gradGraph } from "./grad.js";
 export { type JvpGraph, jvpGraph } from "./jvp.js";

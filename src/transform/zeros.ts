@@ -1,3 +1,4 @@
+/** Constants of any shape. */
 import type { Aval } from "../core/aval.js";
 import { lit } from "../ir/builder.js";
 import type { Atom } from "../ir/graph.js";

@@ -38,6 +38,19 @@ describe("structure", () => {
     expect([...mapped()].sort()).toEqual(folders.sort());
   });
 
+  it("the map names every folder that holds code", () => {
+    const text = readFileSync(join(root, "docs/architecture.md"), "utf8");
+    const folders = (at: string): string[] =>
+      readdirSync(join(root, at), { withFileTypes: true })
+        .filter((entry) => entry.isDirectory() && entry.name !== "node_modules")
+        .flatMap((entry) => [`${at}/${entry.name}`, ...folders(`${at}/${entry.name}`)]);
+    const top = ["src", "nn", "optim", "data", "examples", "bench", "scripts"];
+    const all = [...top, ...top.flatMap(folders), "shaders", "test", "docs"];
+    // What programs write is not code.
+    const written = ["bench/results"];
+    expect(all.filter((f) => !written.includes(f) && !text.includes(`${f}/`))).toEqual([]);
+  });
+
   it("a folder of src imports only folders above it", () => {
     const order = mapped();
     const wrong: string[] = [];
