@@ -25,12 +25,29 @@ import {
 
 process.env.DAWNGRAD_TUNE = "full";
 
-const { values: flags } = parseArgs({
-  options: {
-    product: { type: "string", multiple: true, default: [] },
-    conv: { type: "string", multiple: true, default: [] },
-  },
-});
+const options = {
+  product: { type: "string", multiple: true, default: [] as string[] },
+  conv: { type: "string", multiple: true, default: [] as string[] },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+const usage =
+  "usage: npm run tune -- [--product m,k,n]... [--conv n,h,w,in,out,window]...\n" +
+  "without either: products and convolutions of common sizes";
+
+function given() {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n${usage}`);
+    return process.exit(2);
+  }
+}
+
+const flags = given();
+if (flags.help) {
+  console.log(usage);
+  process.exit(0);
+}
 
 const numbers = (text: string, count: number): number[] => {
   const list = text.split(",").map(Number);

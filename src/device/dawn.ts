@@ -110,8 +110,11 @@ function noAdapter(choice: AdapterChoice, candidates: readonly Candidate[]): Dev
     advice === undefined ? `  ${driver}: ${reason}` : `  ${driver}: ${reason}\n    -> ${advice}`,
   );
   const onlyHardware = candidates.every(({ driver }) => driver === "hardware");
+  const byProgram = choice === "hardware";
   const remedy = onlyHardware
-    ? 'Software adapters were left out: init({ adapter: "auto" }) takes one where there is no GPU.'
+    ? `Software adapters were left out; one is taken where there is no GPU ${
+        byProgram ? 'by init({ adapter: "auto" }).' : "if DAWNGRAD_ADAPTER is not set."
+      }`
     : `On Linux, ${mesaAdvice}; or, without root: npm i -D @sparticuz/chromium (SwiftShader).`;
   return new DeviceError(
     `init({ adapter: "${choice}" })${narrowed}: no usable WebGPU adapter.\n${lines.join("\n")}\n${remedy}`,
