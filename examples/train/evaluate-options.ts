@@ -1,7 +1,7 @@
 /** The command line of `npm run evaluate`. */
 import { Command, CommanderError, Option } from "commander";
 import { Exit, type Output } from "../cr-sam-mnist/options.js";
-import { type DataSetName, dataSetNames } from "./data-sets.js";
+import { type DataSetName, dataSetNames, entryOf } from "./data-sets.js";
 import { type ModelName, modelNames } from "./models.js";
 import { adapters } from "./options.js";
 import { count, natural, sizes } from "./values.js";
@@ -19,7 +19,7 @@ export interface EvaluateOptions {
   readonly hidden: readonly number[];
   readonly patch: number;
   readonly data?: TestSetName;
-  readonly dir: string;
+  readonly dir?: string;
   readonly classes?: string;
   readonly testSize?: number;
   readonly imageSize?: number;
@@ -52,13 +52,17 @@ function program(): Command {
     .addOption(
       new Option("--data <name>", "data set (default: the checkpoint's)").choices(testSetNames),
     )
-    .requiredOption("--dir <folder>", "folder of its files")
+    .option("--dir <folder>", "folder of its files (mnist, fashion-mnist: not needed)")
     .option(
       "--classes <path>",
       "imagenet-c, imagenet-r with --weights: a folder with one folder a class, or a file with one " +
         "class a line, in the order of the outputs",
     )
-    .option("--test-size <n>", "so many images, drawn at random", count)
+    .option(
+      "--test-size <n>",
+      "so many images: drawn at random; of imagenet-c and -r evenly spread",
+      count,
+    )
     .option("--image-size <n>", "side that image files are brought to", count)
     .addOption(
       new Option("--corrupt <what>", "image files that cannot be read")
@@ -72,6 +76,14 @@ function program(): Command {
     .option("--json", "print the result as JSON", false)
     .option("--quiet", "no progress", false)
     .helpOption("-h, --help", "show this help");
+}
+
+/** Of the checkpoint's data set this is known once it is read. */
+export function dirComplaint(data: TestSetName, dir: string | undefined): string | undefined {
+  const optional = data !== "imagenet-c" && data !== "imagenet-r" && entryOf(data).dirOptional;
+  return dir === undefined && !optional
+    ? `--data ${data} needs --dir, the folder of its files.`
+    : undefined;
 }
 
 /** @throws Exit after --help, or with a one-line message for a mistake. */
@@ -90,6 +102,10 @@ export function parseEvaluate(args: readonly string[], output: Output): Evaluate
       command.error("error: --weights needs --model and --data.");
     }
     if (o.weights !== undefined && o.ema) command.error("error: --ema is of checkpoints.");
+    if (o.data !== undefined) {
+      const complaint = dirComplaint(o.data, o.dir);
+      if (complaint !== undefined) command.error(`error: ${complaint}`);
+    }
     const needs = o.data === "imagenet-c" || o.data === "imagenet-r";
     if (o.weights !== undefined && needs && o.classes === undefined) {
       command.error(`error: --data ${o.data} with --weights needs --classes.`);

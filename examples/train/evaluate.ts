@@ -13,7 +13,7 @@ import {
 } from "dawngrad";
 import { closeWorkers, loadCheckpoint } from "dawngrad/data";
 import { Exit } from "../cr-sam-mnist/options.js";
-import { type EvaluateOptions, parseEvaluate } from "./evaluate-options.js";
+import { dirComplaint, type EvaluateOptions, parseEvaluate } from "./evaluate-options.js";
 import { averages, type Measured, table } from "./evaluate-report.js";
 import { buildModel, type ModelChoices } from "./models.js";
 import type { Options } from "./options.js";
@@ -90,6 +90,8 @@ async function weightsOf(
 async function run(o: EvaluateOptions): Promise<Measured[]> {
   await init({ adapter: o.adapter });
   const loaded = await load(o);
+  const complaint = dirComplaint(loaded.data, o.dir);
+  if (complaint !== undefined) throw new DataError(`evaluate: ${complaint}`);
   const sets = await openTestSets(
     loaded.data,
     { ...o, imageSize: loaded.imageSize },

@@ -4,50 +4,32 @@ import {
   accumulate,
   adam,
   adamw,
-  aeSam,
   type Coefficient,
   chain,
   clipByGlobalNorm,
-  crSam,
-  esam,
-  type GradFn,
-  gnp,
   gradientOf,
-  gsam,
   type LossFn,
   type LossResult,
   lion,
-  lookSam,
   rmsprop,
-  rSam,
   type Schedule,
-  type StatefulGradFn,
-  saf,
-  sam,
   sgd,
-  ssam,
   type Transformation,
-  wsam,
 } from "dawngrad/optim";
+import {
+  type Extent,
+  type Gradient,
+  type LabelledBatch,
+  type MemberName,
+  memberOf,
+  members,
+  type Plain,
+  sharpnessOptions,
+  withoutState,
+} from "./members.js";
 import type { Options } from "./options.js";
 
-export interface LabelledBatch {
-  readonly x: Tensor;
-  readonly y: Tensor;
-  readonly indices: Tensor;
-}
-
 export type Loss = LossFn<unknown, unknown, LabelledBatch, Tensor, LossResult<unknown>>;
-type Plain = GradFn<unknown, unknown, LabelledBatch, Tensor, unknown>;
-/** A gradient function with a state, null for most members. */
-export type Gradient = StatefulGradFn<unknown, unknown, unknown, LabelledBatch, Tensor, unknown>;
-
-/** What members need to know of the run. */
-export interface Extent {
-  readonly steps: number;
-  readonly examples: number;
-  readonly classes: number;
-}
 
 interface BaseOptions {
   readonly learningRate: Coefficient;
@@ -72,47 +54,8 @@ export const bases = {
 
 const plain = ({ learningRate, weightDecay }: BaseOptions) => ({ learningRate, weightDecay });
 
-type Member = (options: Options, extent: Extent) => (gradFn: Plain) => Gradient;
-
-/** Members without a state of their own. */
-const stateless =
-  (make: (options: Options) => (gradFn: Plain) => Plain): Member =>
-  (options) =>
-  (gradFn) => {
-    const f = make(options)(gradFn);
-    return {
-      init: () => null,
-      apply: (own, params, state, batch, key) => [f(params, state, batch, key), own],
-    };
-  };
-
-const stateful =
-  (make: (options: Options, extent: Extent) => (gradFn: Plain) => unknown): Member =>
-  (options, extent) =>
-  (gradFn) =>
-    // Each member's state is its own affair.
-    make(options, extent)(gradFn) as Gradient;
-
-const perturbation = ({ rho, adaptive }: Options) => ({ rho, adaptive });
-
-const curvature = ({ alpha = 0.1, beta, variant }: Options) => ({ alpha, beta, variant });
-
-export const members = {
-  sam: stateless((o) => sam(perturbation(o))),
-  gnp: stateless((o) => gnp({ ...perturbation(o), alpha: o.alpha ?? 0.8 })),
-  gsam: stateless((o) => gsam({ ...perturbation(o), alpha: o.alpha ?? 0.4 })),
-  "r-sam": stateless((o) => rSam(perturbation(o))),
-  wsam: stateless((o) => wsam(perturbation(o))),
-  esam: stateless((o) => esam(perturbation(o))),
-  "cr-sam": stateless((o) => crSam({ ...perturbation(o), ...curvature(o) })),
-  "look-sam": stateful((o) => lookSam(perturbation(o))),
-  "ae-sam": stateful((o, { steps }) => aeSam({ ...perturbation(o), steps })),
-  ssam: stateful((o, { steps }) => ssam({ ...perturbation(o), steps, samples: "batch" })),
-  saf: stateful((_, { examples, classes }) => saf({ examples, classes })),
-} as const satisfies Record<string, Member>;
-
 export type BaseName = keyof typeof bases;
-export type OptimizerName = BaseName | keyof typeof members;
+export type OptimizerName = BaseName | MemberName;
 export const baseNames = Object.keys(bases) as BaseName[];
 export const optimizerNames = [...baseNames, ...Object.keys(members)] as OptimizerName[];
 
@@ -125,10 +68,19 @@ export const baseOf = (options: Options): BaseName =>
 export function gradientFor(options: Options, loss: Loss, extent: Extent): Gradient {
   const one = gradientOf(loss) as Plain;
   const steps = options.accumulate;
-  const whole = steps > 1 ? accumulate(one, { steps }) : one;
+  const parts = (f: Plain): Plain => (steps > 1 ? accumulate(f, { steps }) : f);
   const { optimizer } = options;
-  const member = isBase(optimizer) ? stateless(() => (f) => f) : members[optimizer];
-  return member(options, extent)(whole);
+  if (isBase(optimizer)) return withoutState(parts(one));
+  return memberOf(optimizer, options, extent, one, parts);
+}
+
+/** An option that was given, and that the chosen optimizer does not have. */
+export function notTakenBy(options: Options, given: ReadonlySet<string>): string | undefined {
+  const { optimizer } = options;
+  const takes = new Set<string>(isBase(optimizer) ? [] : members[optimizer].takes(options));
+  const ofBase = baseOf(options) === "sgd" ? [] : ["momentum", "nesterov"];
+  const others = [...ofBase, ...(isBase(optimizer) ? ["base"] : []), ...sharpnessOptions];
+  return others.find((name) => given.has(name) && !takes.has(name));
 }
 
 /** The base optimizer, on the gradient clipped on request. */

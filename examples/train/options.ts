@@ -5,10 +5,15 @@ import { type DataSetName, dataSetNames } from "./data-sets.js";
 import { type ModelName, modelNames } from "./models.js";
 import { type BaseName, baseNames, type OptimizerName, optimizerNames } from "./optimizers.js";
 import { type ScheduleName, scheduleNames } from "./schedules.js";
-import { count, listOf, natural, number, positive, rate, share, sizes } from "./values.js";
+import { count, floors, listOf, natural, number, positive, rate, share, sizes } from "./values.js";
 
 export const adapters = ["auto", "hardware", "software"] as const;
 export const variants = ["code", "paper"] as const;
+const negatives = ["linear", "zero", "softabs"] as const;
+const directions = ["gradient", "normal", "rademacher"] as const;
+const throughs = ["stop", "full"] as const;
+const curvatures = ["finite-difference", "exact"] as const;
+const masks = ["fisher", "dynamic"] as const;
 
 export interface Options {
   readonly data: DataSetName;
@@ -42,6 +47,21 @@ export interface Options {
   readonly alpha?: number;
   readonly beta: number;
   readonly variant: (typeof variants)[number];
+  /** Of A and B, or of both. */
+  readonly floor?: readonly number[];
+  readonly negative?: (typeof negatives)[number];
+  readonly direction?: (typeof directions)[number];
+  readonly through?: (typeof throughs)[number];
+  readonly curvature?: (typeof curvatures)[number];
+  readonly surrogateGap?: number;
+  readonly cr?: boolean;
+  readonly every?: number;
+  readonly gamma?: number;
+  readonly sigma?: number;
+  readonly sparsity?: number;
+  readonly mask?: (typeof masks)[number];
+  readonly lambda?: number;
+  readonly perPart?: boolean;
   readonly epochs: number;
   readonly batch: number;
   readonly accumulate: number;
@@ -139,6 +159,41 @@ export function program(): Command {
         variants,
       ).default("code"),
     )
+    .addOption(
+      new Option(
+        "--floor <t>",
+        "cr-sam, paper: where its logarithms become linear, a number or A,B (default: 0.1)",
+      ).argParser(floors),
+    )
+    .addOption(
+      choice("--negative <what>", "cr-sam, paper: what A or B below the floor does", negatives),
+    )
+    .addOption(choice("--direction <v>", "cr-sam: direction of the perturbation", directions))
+    .addOption(
+      choice(
+        "--through <how>",
+        "cr-sam: hold the direction constant, or differentiate it",
+        throughs,
+      ),
+    )
+    .addOption(choice("--curvature <how>", "cr-sam: where curvature comes from", curvatures))
+    .option("--surrogate-gap <a>", "cr-sam: weight of gsam's term", number())
+    .option("--cr", "look-sam, ae-sam, esam: with cr-sam's regulariser and its options")
+    .option(
+      "--every <k>",
+      "look-sam: steps between full ones (5); ssam: between masks (100)",
+      count,
+    )
+    .option(
+      "--gamma <g>",
+      "wsam: weight of the sharpness (0.9); esam: share of the images (0.5)",
+      share,
+    )
+    .option("--sigma <s>", "r-sam: size of the noise (0.01)", number())
+    .option("--sparsity <s>", "ssam: share of the weights that stays (0.5)", rate)
+    .addOption(choice("--mask <kind>", "ssam: how the others are chosen", masks))
+    .option("--lambda <l>", "saf: weight of the trajectory (0.3)", number())
+    .option("--per-part", "perturb each part of --accumulate by its own gradient (m-sharpness)")
     .optionsGroup("Training:")
     .option("--epochs <n>", "passes over the training images", count, 200)
     .option("--batch <n>", "images in a step", count, 128)
@@ -169,5 +224,12 @@ export function contradiction(o: Options, dirOptional: boolean): string | undefi
   }
   if (o.warmup > o.epochs) return `--warmup ${o.warmup} is more than --epochs ${o.epochs}.`;
   if (o.ema === 1) return "--ema 1 would never move: give a decay below 1.";
+  if (o.optimizer === "wsam" && o.gamma === 1) return "--gamma 1 divides by 0: give one below 1.";
+  if (o.optimizer === "esam" && o.gamma === 0)
+    return "--gamma 0 leaves no images: give one above 0.";
+  if (o.variant === "code" && (o.floor ?? o.negative) !== undefined) {
+    return "--floor and --negative are of --variant paper.";
+  }
+  if (o.perPart && o.accumulate === 1) return "--per-part needs the parts of --accumulate.";
   return undefined;
 }

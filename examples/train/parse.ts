@@ -5,6 +5,7 @@ import { type Command, CommanderError, type Option } from "commander";
 import { Exit, type Output } from "../cr-sam-mnist/options.js";
 import { entryOf } from "./data-sets.js";
 import { notTaken } from "./models.js";
+import { baseOf, notTakenBy } from "./optimizers.js";
 import { contradiction, machine, type Options, program, replaceable } from "./options.js";
 
 export const configFile = "config.json";
@@ -36,14 +37,21 @@ export function parseOptions(args: readonly string[], output: Output): Options {
   }
 }
 
-/** Options of the command line that other models have. */
-function foreign(command: Command, { model }: Options): string | undefined {
-  const given = command.options
-    .map((option) => option.attributeName())
-    .filter((name) => command.getOptionValueSource(name) === "cli");
-  const name = notTaken(model, new Set(given));
-  const option = command.options.find((o) => o.attributeName() === name);
-  return option && `${option.long} is not an option of --model ${model}.`;
+/** Options of the command line that other models or optimizers have. */
+function foreign(command: Command, options: Options): string | undefined {
+  const given = new Set(
+    command.options
+      .map((option) => option.attributeName())
+      .filter((name) => command.getOptionValueSource(name) === "cli"),
+  );
+  const flagOf = (name: string) => command.options.find((o) => o.attributeName() === name)!.long;
+  const { model, optimizer } = options;
+  const ofModel = notTaken(model, given);
+  if (ofModel !== undefined) return `${flagOf(ofModel)} is not an option of --model ${model}.`;
+  const name = notTakenBy(options, given);
+  if (name === undefined) return undefined;
+  const base = name === "momentum" || name === "nesterov" ? ` on ${baseOf(options)}` : "";
+  return `${flagOf(name)} is not an option of --optimizer ${optimizer}${optimizer === baseOf(options) ? "" : base}.`;
 }
 
 /** A run's options are those it began with. */

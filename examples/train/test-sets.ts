@@ -28,10 +28,10 @@ export async function openTestSets(
   options: EvaluateOptions & { readonly imageSize: number },
   known: readonly string[] | undefined,
 ): Promise<TestSets> {
-  const { dir, corrupt, imageSize, testSize } = options;
+  const { corrupt, imageSize, testSize } = options;
   if (name !== "imagenet-c" && name !== "imagenet-r") {
     const { test, inputShape, augment } = await openTest(name, {
-      dir,
+      dir: options.dir,
       corrupt,
       imageSize,
       testSize,
@@ -39,6 +39,8 @@ export async function openTestSets(
     const transform = evaluationTransforms(augment);
     return { sets: [{ open: async () => test }], classes: test.classes, inputShape, transform };
   }
+  // The folder was asked for before.
+  const dir = options.dir!;
   const classes = known ?? (await readClasses(options.classes ?? dir));
   const common = { classes, corrupt };
   const { statistics, policy, cutoutSize } = entryOf("imagenet");

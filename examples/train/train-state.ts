@@ -21,7 +21,8 @@ import {
 } from "dawngrad";
 import { type AnyLayer, softmaxCrossEntropy } from "dawngrad/nn";
 import { applyUpdates, type OptimizerState, type Transformation } from "dawngrad/optim";
-import type { Gradient, LabelledBatch, Loss } from "./optimizers.js";
+import type { Gradient, LabelledBatch } from "./members.js";
+import type { Loss } from "./optimizers.js";
 
 /** Weights and running statistics. */
 export interface Weights {

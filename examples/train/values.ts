@@ -67,3 +67,14 @@ export const listOf =
     }
     return known;
   };
+
+/** A floor for both logarithms of the paper's form, or one each: `A,B`. */
+export function floors(text: string): number[] {
+  const list = text.split(",");
+  try {
+    if (list.length <= 2) return list.map(number());
+  } catch {
+    // The message below says more.
+  }
+  throw new InvalidArgumentError('Allowed: a number of at least 0, or two such as "0.01,0.1".');
+}

@@ -4,13 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { closeWorkers, loadCheckpoint, saveCheckpoint } from "../../data/index.js";
+import { dirComplaint, parseEvaluate } from "../../examples/train/evaluate-options.js";
 import { averages } from "../../examples/train/evaluate-report.js";
+import type { LabelledBatch } from "../../examples/train/members.js";
 import { buildModel, type ModelName, modelNames } from "../../examples/train/models.js";
-import { optimizerNames } from "../../examples/train/optimizers.js";
+import { gradientFor, optimizerNames } from "../../examples/train/optimizers.js";
 import { parseOptions } from "../../examples/train/parse.js";
 import type { Checkpoint } from "../../examples/train/run-folder.js";
 import { train } from "../../examples/train/train.js";
+import { softmaxCrossEntropy } from "../../nn/index.js";
 import { DataError, evalShape, random, ShapeDtypeStruct, type Tensor } from "../../src/index.js";
+import { hostArray, reference } from "../../src/testing/index.js";
 import { killAndResume } from "./kill.js";
 import { start, writeCifar } from "./program.js";
 
@@ -26,6 +30,20 @@ afterAll(async () => {
   await closeWorkers();
   await rm(folder, { recursive: true });
 });
+
+/** Every option of a member beside --rho and --adaptive. */
+const ownOptions = [
+  "--optimizer cr-sam --variant paper --floor 0.2,0.1 --negative softabs --through full",
+  "--optimizer cr-sam --curvature exact --direction rademacher --surrogate-gap 0.1",
+  "--optimizer cr-sam --accumulate 2 --per-part",
+  "--optimizer look-sam --every 2 --cr --alpha 0.5 --beta 0.1",
+  "--optimizer ae-sam --cr",
+  "--optimizer esam --gamma 0.25 --cr",
+  "--optimizer ssam --mask dynamic --every 1 --sparsity 0.6",
+  "--optimizer wsam --gamma 0.5",
+  "--optimizer r-sam --sigma 0.1",
+  "--optimizer saf --lambda 0.5",
+];
 
 const quiet = { write: () => true } as unknown as NodeJS.WritableStream;
 
@@ -79,6 +97,60 @@ test("killed at random moments and resumed, a run ends with the same bytes", {
       .map((line) => ({ ...JSON.parse(line), seconds: 0, imagesPerSecond: 0 }))
       .filter((entry) => entry.event === "step" || entry.event === "epoch");
   expect(bare(outcome.logs[1])).toEqual(bare(outcome.logs[0]));
+});
+
+test("every option of a member reaches it", async () => {
+  const loss = (w: unknown, state: unknown, { x, y }: LabelledBatch) => {
+    const logits = x.matmul(w as Tensor);
+    const perExample = softmaxCrossEntropy(logits, y);
+    return { loss: perExample.mean(), state, perExample, logits };
+  };
+  const at = {
+    w: hostArray([
+      [0.5, -1, 2],
+      [1, 0.3, -0.7],
+    ]),
+    x: hostArray([
+      [1, 2],
+      [-1, 0.5],
+      [3, -2],
+      [0.1, 0.7],
+    ]),
+    y: hostArray([0, 2, 1, 1], "int32"),
+    indices: hostArray([0, 1, 2, 3], "int32"),
+  };
+  /** The gradients of some steps at given weights, so that members with a memory come to use it. */
+  const gradients = async (text: string) => {
+    const extent = { steps: 10, examples: 4, classes: 3 };
+    const gradient = gradientFor(optionsOf(text), loss, extent);
+    const run = ({ w, ...batch }: { readonly w: Tensor } & LabelledBatch) => {
+      let memory = gradient.init(w);
+      // saf looks back five visits.
+      return Array.from({ length: text.includes("saf") ? 6 : 3 }, (_, i) => {
+        const [result, next] = gradient.apply(
+          memory,
+          w.mul(1 + i / 10),
+          null,
+          batch,
+          random.key(i),
+        );
+        memory = next;
+        return result.grads as Tensor;
+      });
+    };
+    return (await reference(run)(at)).map((g) => g.toArray());
+  };
+  for (const text of ownOptions) {
+    const words = text.split(" --");
+    const all = await gradients(text);
+    // Without any one of them the steps are others (but for those that the rest cannot be without).
+    for (const word of words.slice(1)) {
+      if (/^(accumulate|variant)/.test(word) || (word === "cr" && text.includes("alpha"))) continue;
+      const rest = words.filter((other) => other !== word).join(" --");
+      expect(await gradients(rest), `${text} without ${word}`).not.toEqual(all);
+    }
+    expect(all.flat(3).every(Number.isFinite), text).toBe(true);
+  }
 });
 
 describe("a run", { timeout: patience }, () => {
@@ -202,6 +274,35 @@ describe("options", () => {
     expect(parse("--data mnist --model vit-s-32 --patch 7 --dropout 0.1").options!.patch).toBe(7);
   });
 
+  test("of an evaluation: --dir is for data that have no usual place", () => {
+    const said: string[] = [];
+    const output = { out: () => {}, err: (s: string) => void said.push(s) };
+    const evaluation = (text: string) => parseEvaluate(text.split(" "), output);
+    expect(evaluation("--checkpoint a --data mnist").dir).toBeUndefined();
+    expect(() => evaluation("--checkpoint a --data cifar10")).toThrow();
+    expect(said.join("")).toMatch(/--data cifar10 needs --dir, the folder of its files/);
+    expect(dirComplaint("imagenet-c", undefined)).toMatch(/imagenet-c needs --dir/);
+  });
+
+  test("of other optimizers are refused by name, and a member's own are taken", () => {
+    const wrong: [string, RegExp][] = [
+      ["--optimizer adam --momentum 0.5", /--momentum is not an option of --optimizer adam\./],
+      [
+        "--optimizer sam --base adamw --nesterov",
+        /--nesterov is not .* --optimizer sam on adamw\./,
+      ],
+      ["--optimizer sgd --rho 0.2", /--rho is not an option of --optimizer sgd\./],
+      ["--optimizer adamw --base lion", /--base is not an option of --optimizer adamw\./],
+      ["--optimizer sam --alpha 0.5", /--alpha is not an option of --optimizer sam\./],
+      ["--optimizer look-sam --beta 0.5", /--beta is not an option of --optimizer look-sam\./],
+      ["--optimizer saf --rho 0.1", /--rho is not an option of --optimizer saf\./],
+    ];
+    for (const [text, message] of wrong) {
+      expect(parse(`--data mnist ${text}`, true).said, text).toMatch(message);
+    }
+    for (const text of ownOptions) expect(parse(`--data mnist ${text}`).said, text).toBe("");
+  });
+
   test("that contradict each other are refused in a line", () => {
     const cases: [string, RegExp][] = [
       ["--data cifar10", /needs --dir/],
@@ -210,6 +311,13 @@ describe("options", () => {
       ["--data mnist --epochs 2 --warmup 3", /--warmup 3 is more than --epochs 2/],
       ["--data mnist --augment crop,crop", /each once, of crop/],
       ["--data mnist --optimizer sgdd", /sgdd/],
+      ["--data mnist --per-part", /--per-part is not|needs the parts of --accumulate/],
+      [
+        "--data mnist --optimizer cr-sam --floor 0.1",
+        /--floor and --negative are of --variant paper/,
+      ],
+      ["--data mnist --optimizer cr-sam --variant paper --floor 1,2,3", /or two such as/],
+      ["--data mnist --optimizer wsam --gamma 1", /--gamma 1 divides by 0/],
     ];
     for (const [text, message] of cases) expect(parse(text, true).said).toMatch(message);
   });
