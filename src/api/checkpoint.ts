@@ -1,5 +1,6 @@
 /** checkpoint: compute again in the backward pass instead of keeping (jax.checkpoint). */
 
+import { DawngradError } from "../core/errors.js";
 import { flatten } from "../core/tree.js";
 import { bind, currentBuilder } from "../ir/builder.js";
 import * as prims from "../prims/index.js";
@@ -53,6 +54,12 @@ export function checkpoint<A extends readonly unknown[], R>(
   const label = labelOf(f as unknown as AnyFunction);
   const fixed = listOf(options.staticArgnums);
   const policy = options.policy ?? "nothing";
+  if (typeof policy === "string" && !policies.includes(policy)) {
+    throw new DawngradError(
+      `checkpoint of '${label}': no policy ${JSON.stringify(policy)}; there are ${policies.join(", ")} and ` +
+        "{ names: [...] }",
+    );
+  }
   return withName(`checkpoint(${label})`, ((...args: A): R => {
     const { differentiable, rebuild } = splitArguments(args, fixed);
     const direct = (...xs: unknown[]): R => f(...(rebuild(xs) as unknown as A));
@@ -69,6 +76,13 @@ export function checkpoint<A extends readonly unknown[], R>(
     ) as R;
   }) as unknown as AnyFunction) as unknown as (...args: A) => R;
 }
+
+const policies: readonly CheckpointPolicy[] = [
+  "nothing",
+  "everything",
+  "dots",
+  "dotsWithNoBatchDims",
+];
 
 /** As `checkpoint` (jax.remat). */
 export const remat = checkpoint;

@@ -21,6 +21,7 @@ import {
 import { withName } from "./autodiff.js";
 import { inBatches } from "./control/batches.js";
 import { fitting } from "./fewer-lanes.js";
+import { requireKnown } from "./ops/promote.js";
 
 /** An axis, null for "not mapped", or a tree of them that is a prefix of the value's structure. */
 export type Axes = number | null | readonly Axes[] | { readonly [key: string]: Axes };
@@ -59,6 +60,7 @@ export function vmap<A extends readonly unknown[], R>(
 ): (...args: A) => R {
   requireFunction("vmap", f);
   const label = labelOf(f as unknown as AnyFunction);
+  requireKnown("vmap", "axisSize", options.axisSize);
   return withName(`vmap(${label})`, ((...args: A): R => {
     const { leaves, def } = argumentLeaves("vmap", args);
     const axes = broadcastPrefix("vmap inAxes", inAxes, def, isAxis).map((axis, i) => {

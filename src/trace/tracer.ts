@@ -113,7 +113,11 @@ export class Tracer extends Tensor {
 
   [Symbol.toPrimitive](hint: string): never {
     if (hint === "string") {
-      this.#refuse("converting to a string", "return it and print the result outside");
+      this.#refuse(
+        "converting to a string",
+        "return it and print the result outside; if it is an argument that must be known while tracing, " +
+          "make it static (jit's staticArgnums)",
+      );
     }
     this.#refuse(
       "converting to a number (a comparison such as `x > 0`, or arithmetic such as `x + 1`)",

@@ -7,6 +7,15 @@ import { withOriginOf } from "../ir/origin.js";
 import { add } from "../prims/index.js";
 import { zeros } from "./zeros.js";
 
+/** The graphs that jvp makes are linear in the tangents, unless a rule of the user's is not. */
+const notLinear = (eqn: Eqn, cause?: unknown): DawngradError =>
+  new DawngradError(
+    `reverse mode: ${eqn.prim.name} of ${eqn.inputs.map((x) => showAval(x.aval)).join(" and ")} is not ` +
+      "linear in tangents; a customJvp rule must give a tangent that is linear in the tangents it gets: " +
+      "their sums, and their products with functions of the primals",
+    { cause },
+  );
+
 export interface TransposedGraph {
   /**
    * Inputs: the non-linear inputs, then a cotangent for each output in `cotangents`.
@@ -82,19 +91,23 @@ export function transposeGraph(
       const cts = eqn.outputs.map((v) => ct.get(v) ?? null);
       if (cts.every((c) => c === null)) continue;
       if (!eqn.prim.transpose) {
-        throw new DawngradError(
-          `internal: ${eqn.prim.name} of ${eqn.inputs.map((x) => showAval(x.aval)).join(" ")} ` +
-            "appears in a linear graph but has no transpose rule",
-        );
+        throw notLinear(eqn);
       }
-      const ins = withOriginOf(eqn, () =>
-        eqn.prim.transpose!({
-          cotangents: cts,
-          inputs: eqn.inputs.map((x) => (isLinear(x) ? null : read(x))),
-          avals: eqn.inputs.map((x) => x.aval),
-          params: eqn.params,
-        }),
-      );
+      const values = eqn.inputs.map((x) => (isLinear(x) ? null : read(x)));
+      const ins = withOriginOf(eqn, () => {
+        try {
+          return eqn.prim.transpose!({
+            cotangents: cts,
+            inputs: values,
+            avals: eqn.inputs.map((x) => x.aval),
+            params: eqn.params,
+          });
+        } catch (cause) {
+          // The rule needed the value of an operand that is a tangent: t · t, 1 / t.
+          if (cause instanceof TypeError && values.includes(null)) throw notLinear(eqn, cause);
+          throw cause;
+        }
+      });
       eqn.inputs.forEach((x, i) => {
         const c = ins[i];
         if (c && isLinear(x)) accumulate(x, c);

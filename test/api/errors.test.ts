@@ -14,7 +14,9 @@ import {
   bitwiseAnd,
   broadcastTo,
   ConcretizationError,
+  checkpoint,
   concatenate,
+  customJvp,
   DawngradError,
   DeviceError,
   DisposedError,
@@ -665,6 +667,42 @@ describe("tensors that are gone", () => {
 
 describe("differentiation", () =>
   check([
+    [
+      "a customJvp rule that is not linear",
+      DawngradError,
+      ["mul of float32[] and float32[]", "not linear in tangents", "customJvp"],
+      () =>
+        grad(
+          customJvp(
+            (x: Tensor) => x,
+            ([x], [t]) => [x, t.mul(t)],
+          ),
+        )(array(1)),
+    ],
+    [
+      "a customJvp rule with a function of the tangent",
+      DawngradError,
+      ["exp of float32[]", "not linear in tangents", "customJvp"],
+      () =>
+        grad(
+          customJvp(
+            (x: Tensor) => x,
+            ([x], [t]) => [x, t.exp()],
+          ),
+        )(array(1)),
+    ],
+    [
+      "a checkpoint's policy",
+      DawngradError,
+      ["checkpoint of 'f'", '"dots_saveable"', "dotsWithNoBatchDims", "names"],
+      () =>
+        checkpoint(
+          function f(x: Tensor) {
+            return x;
+          },
+          { policy: "dots_saveable" as Untyped },
+        ),
+    ],
     [
       "a tensor for a function",
       DtypeError,

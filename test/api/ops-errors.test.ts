@@ -129,6 +129,28 @@ const cases: readonly (readonly [string, () => unknown, RegExp])[] = [
   ["linspace", () => dg.linspace(0, 1, -1), /linspace: num -1/],
 ];
 
+const wanted: readonly (readonly [string, (n: number) => unknown])[] = [
+  ["linspace", (n) => dg.linspace(0, 1, n)],
+  ["iota", (n) => dg.iota(n)],
+  ["repeat", (n) => dg.repeat(x, n)],
+  ["tile", (n) => dg.tile(x, [1, n])],
+  ["split", (n) => dg.split(x, [n])],
+  ["pad", (n) => dg.pad(x, [[n, 0]])],
+  ["topK", (n) => dg.topK(x, n)[0]],
+  ["slice", (n) => x.slice([n, 0], [2, 2])],
+  ["vmap", (n) => dg.vmap(() => 1, [], 0, { axisSize: n })()],
+  ["scan", (n) => dg.scan((c) => [c, null], 0, null, { length: n })],
+];
+
+describe("numbers that must be known while tracing", () => {
+  test.each(wanted)("%s", (name, f) => {
+    const message = new RegExp(
+      `^${name}: .* must be known when the function is traced.*staticArgnums`,
+    );
+    expect(() => dg.jit((n: number) => f(n) as dg.Tensor)(1)).toThrow(message);
+  });
+});
+
 describe("operations", () => {
   test.each(cases)("%s", (_, f, message) => {
     expect(f).toThrow(message);

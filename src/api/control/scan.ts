@@ -10,6 +10,7 @@ import type { Tensor } from "../../trace/tensor.js";
 import { applyGraph, type InputSpec } from "../../trace/trace.js";
 import { type AnyFunction, argumentLeaves, labelOf, requireFunction } from "../arguments.js";
 import { astype } from "../ops/index.js";
+import { requireKnown } from "../ops/promote.js";
 import { type Carry, carryOf, initialValues, type TracedBody, traceBody } from "./carry.js";
 import type { Like, Traced } from "./types.js";
 
@@ -133,6 +134,7 @@ function lengthOf(
   paths: readonly string[],
   given: number | undefined,
 ): number {
+  requireKnown(op, "length", given);
   let length = given;
   let from = "length";
   stacks.forEach((x, i) => {

@@ -6,7 +6,7 @@ import * as prims from "../../prims/index.js";
 import type { Tensor, TensorLike } from "../../trace/tensor.js";
 import { operation } from "../../trace/trace.js";
 import { tracerOf } from "../../trace/tracer.js";
-import { toAtom } from "./promote.js";
+import { requireKnown, toAtom } from "./promote.js";
 import type { AxisArgument } from "./reductions.js";
 import { view } from "./shape.js";
 
@@ -165,6 +165,7 @@ const padModes = ["edge", "reflect", "symmetric", "wrap"];
 export const pad = (x: TensorLike, widths: PadWidths, options: PadOptions = {}): Tensor =>
   operation("pad", (trace) => {
     const a = toAtom(x, trace);
+    requireKnown("pad", "the widths", widths);
     const pairs = widthsOf(widths, a);
     const mode = options.mode ?? "constant";
     if (mode === "constant") {

@@ -10,6 +10,7 @@ import { operation } from "../../trace/trace.js";
 import { tracerOf } from "../../trace/tracer.js";
 import { checkDtypeName, full } from "./array.js";
 import { like } from "./atoms.js";
+import { requireKnown } from "./promote.js";
 
 export interface DtypeOption {
   readonly dtype?: DType;
@@ -138,6 +139,7 @@ export function linspace(
   num = 50,
   options: { readonly endpoint?: boolean } = {},
 ): Tensor {
+  requireKnown("linspace", "start, stop and num", start, stop, num);
   if (!Number.isInteger(num) || num < 0) {
     throw new ShapeError(`linspace: num ${num} must be a non-negative integer`);
   }
@@ -160,9 +162,10 @@ export function linspace(
  * ```
  */
 export const iota = (shape: Shape | number, axis = 0, options: DtypeOption = {}): Tensor =>
-  built("iota", () =>
-    prims.iota(options.dtype ?? "int32", typeof shape === "number" ? [shape] : shape, axis),
-  );
+  built("iota", () => {
+    requireKnown("iota", "the shape", shape);
+    return prims.iota(options.dtype ?? "int32", typeof shape === "number" ? [shape] : shape, axis);
+  });
 
 /** Where the k-th diagonal of an n × m matrix is. */
 export function onDiagonal(n: number, m: number, k: number): Atom {

@@ -5,7 +5,7 @@ import * as prims from "../../prims/index.js";
 import type { Tensor, TensorLike } from "../../trace/tensor.js";
 import { operation, operations } from "../../trace/trace.js";
 import { tracerOf } from "../../trace/tracer.js";
-import { promote, toAtom } from "./promote.js";
+import { promote, requireKnown, toAtom } from "./promote.js";
 
 function requireSome(op: string, xs: readonly unknown[]): void {
   if (xs.length === 0) throw new ShapeError(`${op}: needs at least one tensor`);
@@ -76,6 +76,7 @@ export const split = (x: TensorLike, parts: number | readonly number[], axis = 0
     const { shape } = a.aval;
     const d = normalizeAxis("split", axis, shape.length);
     const size = shape[d]!;
+    requireKnown("split", "the parts", parts);
     let cuts: number[];
     if (typeof parts === "number") {
       if (!Number.isInteger(parts) || parts < 1 || size % parts !== 0) {
@@ -142,6 +143,7 @@ export const unstack = (x: TensorLike, axis = 0): Tensor[] =>
 export const tile = (x: TensorLike, reps: number | readonly number[]): Tensor =>
   operation("tile", (trace) => {
     const a = toAtom(x, trace);
+    requireKnown("tile", "the repetitions", reps);
     const counts = typeof reps === "number" ? [reps] : [...reps];
     const rank = Math.max(counts.length, a.aval.shape.length);
     const ones = (list: readonly number[]) => [
@@ -184,6 +186,7 @@ export const repeat = (x: TensorLike, repeats: number | readonly number[], axis?
     const { shape } = a.aval;
     const d = axis === undefined ? 0 : normalizeAxis("repeat", axis, shape.length);
     const size = shape[d]!;
+    requireKnown("repeat", "the counts", repeats);
     const counts = typeof repeats === "number" ? [repeats] : repeats;
     const sound =
       (counts.length === size || counts.length === 1) &&

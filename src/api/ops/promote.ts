@@ -1,7 +1,7 @@
 /** How user-level operands become strict atoms: weak numbers, dtype promotion, broadcasting. */
 import { broadcastShapes, type Shape, shapesEqual, showAval } from "../../core/aval.js";
 import { type DType, isFloat, promoteDtypes } from "../../core/dtype.js";
-import { DtypeError } from "../../core/errors.js";
+import { DtypeError, ShapeError } from "../../core/errors.js";
 import { lit } from "../../ir/builder.js";
 import type { Atom } from "../../ir/graph.js";
 import { broadcastInDim, convert } from "../../prims/index.js";
@@ -117,6 +117,15 @@ export function elementwise(
     const out = f(...broadcastAtoms(name, atoms));
     return tracerOf(trace, out, type.weak && out.aval.dtype === type.dtype);
   });
+}
+
+/** Refuses tensors where numbers must be known while tracing: sizes, counts, widths, positions. */
+export function requireKnown(op: string, what: string, ...numbers: readonly unknown[]): void {
+  if (!numbers.flat(2).some(isTensor)) return;
+  throw new ShapeError(
+    `${op}: ${what} must be known when the function is traced: give JavaScript numbers, not tensors; make ` +
+      "an argument that is traced static (jit's staticArgnums)",
+  );
 }
 
 /** Complain about an operand of a dtype that the operation does not take. */

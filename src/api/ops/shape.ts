@@ -16,7 +16,7 @@ import * as prims from "../../prims/index.js";
 import { isTensor, type Tensor, type TensorLike } from "../../trace/tensor.js";
 import { operation, operations } from "../../trace/trace.js";
 import { currentOp, tracerOf } from "../../trace/tracer.js";
-import { broadcastAtom, toAtom } from "./promote.js";
+import { broadcastAtom, requireKnown, toAtom } from "./promote.js";
 
 /** An operation that only moves elements: it keeps dtype and weak typing. */
 export const view = (name: string, x: TensorLike, f: (x: Atom) => Atom): Tensor =>
@@ -248,4 +248,8 @@ export const slice = (
   start: readonly number[],
   limit: readonly number[],
   strides?: readonly number[],
-): Tensor => view("slice", x, (a) => prims.slice(a, start, limit, strides ?? start.map(() => 1)));
+): Tensor =>
+  view("slice", x, (a) => {
+    requireKnown("slice", "start, limit and strides", start, limit, strides);
+    return prims.slice(a, start, limit, strides ?? start.map(() => 1));
+  });

@@ -9,7 +9,7 @@ import { operation, operations } from "../../trace/trace.js";
 import { type Trace, tracerOf } from "../../trace/tracer.js";
 import { part } from "./arrange.js";
 import { asBool, asFloat, asNumber, isBool, like } from "./atoms.js";
-import { promote, toAtom } from "./promote.js";
+import { promote, requireKnown, toAtom } from "./promote.js";
 import { type AxisArgument, type ReduceOptions, reduction, requireElements } from "./reductions.js";
 
 export interface SortOptions {
@@ -95,6 +95,7 @@ export const argsort = (
 export const topK = (x: TensorLike, k: number): [values: Tensor, positions: Tensor] => {
   const [values, positions] = operations("topK", (trace) => {
     const { a, axis } = line("topK", x, -1, trace);
+    requireKnown("topK", "k", k);
     const size = a.aval.shape[axis]!;
     if (!Number.isInteger(k) || k < 0 || k > size) {
       throw new ShapeError(
