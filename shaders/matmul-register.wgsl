@@ -15,6 +15,8 @@ override KI: u32 = 64u;  // of KI inner ones
 override TILES_M: u32 = 8u;  // tiles above each other in one product,
 override TILES: u32 = 8u;    // in all of them,
 override GRID_Y: u32 = 8u;   // and in one layer of workgroups
+override GRID_X: u32 = 1u;   // tiles side by side in one layer,
+override LAYERS_X: u32 = 1u; // and layers side by side
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
@@ -54,13 +56,14 @@ alias Done = array<vec4f, ALL>;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let tile = w.y + w.z * GRID_Y;
+  let tile = w.y + w.z / LAYERS_X * GRID_Y;
+  let across = w.x + w.z % LAYERS_X * GRID_X;
   if (tile >= TILES) { return; }
   // Zero, which no compiler can tell: loops from it are not unrolled.
   let zero = tile / TILES;
   let batch = tile / TILES_M;
   let row = (tile % TILES_M) * ROWS;
-  let n = (w.x * LANES + lane) * 4u;
+  let n = (across * LANES + lane) * 4u;
   if (n >= N) { return; }
   // What the epilogue reads, in a loop that no compiler unrolls: it is compiled once, not once for each row.
   var done: Done;

@@ -21,6 +21,8 @@ override KI: u32 = 64u;  // of KI inner ones
 override TILES_M: u32 = 4u;  // tiles above each other in one product,
 override TILES: u32 = 4u;    // in all of them,
 override GRID_Y: u32 = 4u;   // and in one layer of workgroups
+override GRID_X: u32 = 1u;   // tiles side by side in one layer,
+override LAYERS_X: u32 = 1u; // and layers side by side
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
@@ -60,7 +62,8 @@ alias Done = array<vec4f, ALL>;
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let tile = w.y + w.z * GRID_Y;
+  let tile = w.y + w.z / LAYERS_X * GRID_Y;
+  let across = w.x + w.z % LAYERS_X * GRID_X;
   if (tile >= TILES) { return; }
   // Zero, which no compiler can tell: loops from it are not unrolled.
   let zero = tile / TILES;
@@ -68,7 +71,7 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) lane: 
   let column = select(lane % LANES, lane, TEAMS == 1u);
   let first = select(lane - column, 0u, TEAMS == 1u);  // known where there is one team
   let row = ((tile % TILES_M) * TEAMS + lane / LANES) * ROWS;
-  let n = (w.x * LANES + column) * 4u;
+  let n = (across * LANES + column) * 4u;
   // What the epilogue reads, in a loop that no compiler unrolls: it is compiled once, not once for each row.
   var done: Done;
   for (var l = 0u; l < INSIDE; l++) {  // unroll

@@ -15,6 +15,8 @@ override KI: u32 = 64u;  // of KI inner ones
 override TILES_M: u32 = 1u;  // tiles above each other in one product,
 override TILES: u32 = 1u;    // in all of them,
 override GRID_Y: u32 = 1u;   // and in one layer of workgroups
+override GRID_X: u32 = 1u;   // tiles side by side in one layer,
+override LAYERS_X: u32 = 1u; // and layers side by side
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
@@ -54,11 +56,12 @@ fn epilogue(batch: u32, m: u32, n: u32, done: ptr<function, Done>, at: u32) {
 
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let tile = w.y + w.z * GRID_Y;
+  let tile = w.y + w.z / LAYERS_X * GRID_Y;
+  let across = w.x + w.z % LAYERS_X * GRID_X;
   if (tile >= TILES) { return; }
   let batch = tile / TILES_M;
   let row = (tile % TILES_M) * 64u;
-  let column = w.x * 64u;
+  let column = across * 64u;
   let tx = thread % 16u;  // four columns
   let ty = thread / 16u;  // eight rows
   // The first 64 threads fetch A, four vectors each (a depth of their own, every 16th row); the others

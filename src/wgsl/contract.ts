@@ -148,6 +148,9 @@ export function emitContract(
   const tiles = tilesM * sizes.batch;
   const layers = Math.ceil(tiles / c.target.maxWorkgroups);
   const gridY = Math.ceil(tiles / layers);
+  const tilesN = Math.ceil(sizes.n / tile.columns);
+  const layersX = Math.ceil(tilesN / c.target.maxWorkgroups);
+  const gridX = Math.ceil(tilesN / layersX);
   const values: Record<string, number> = {
     SG: c.target.subgroupSize,
     M: sizes.m,
@@ -157,6 +160,8 @@ export function emitContract(
     TILES_M: tilesM,
     TILES: tiles,
     GRID_Y: gridY,
+    GRID_X: gridX,
+    LAYERS_X: layersX,
   };
   const constants = Object.fromEntries(t.overrides.map((v) => [v, values[v]!]));
   const functions = {
@@ -167,7 +172,7 @@ export function emitContract(
   };
   return {
     body: instantiate(t, functions, { ...tile.constants, INSIDE: k.across?.count ?? 1 }),
-    workgroups: [Math.ceil(sizes.n / tile.columns), gridY, layers],
+    workgroups: [gridX, gridY, layers * layersX],
     constants,
   };
 }

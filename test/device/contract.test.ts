@@ -5,7 +5,7 @@ import { buildGraph } from "../../src/ir/builder.js";
 import type { Graph } from "../../src/ir/graph.js";
 import { addLane } from "../../src/prims/broadcast.js";
 import * as P from "../../src/prims/index.js";
-import { compile } from "../../src/runtime/index.js";
+import { compile, explainProgram } from "../../src/runtime/index.js";
 import type { ContractVariant } from "../../src/wgsl/index.js";
 import { shaders } from "../../src/wgsl/shaders.generated.js";
 import { constant, graphOf } from "../schedule/helpers.js";
@@ -159,6 +159,21 @@ describe("products", () => {
       },
     );
     await expectSame(g, 1e-5);
+  });
+
+  it("of more tiles side by side, and above each other, than a dispatch has workgroups", async () => {
+    const wide = graphOf(
+      [
+        [3, 70, 8],
+        [3, 8, 333],
+      ],
+      (a, b) => [P.dotGeneral(a, b, { contract: [[2], [1]], batch: [[0], [0]] })],
+    );
+    const target = { maxWorkgroups: 5 };
+    const program = compile(wide, { name: "wide", donated: [false, false], target });
+    const [kernel] = explainProgram(program).kernels;
+    expect(Math.max(...kernel!.workgroups.slice(0, 2))).toBeLessThanOrEqual(5);
+    await expectSame(wide, 1e-6, { target });
   });
 
   it("of integers", async () => {
