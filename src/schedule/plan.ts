@@ -115,7 +115,8 @@ class Times {
     if (read !== at) return read < at;
     return this.#dispatches[at]!.every((g) => {
       if (!g.reads.has(input)) return true;
-      const atPoint = g.vars.includes(out) || g.across?.vars.includes(out) === true;
+      // Positions count points of what is computed across lanes, where anything is.
+      const atPoint = (g.across ?? g).vars.includes(out);
       return g === this.writer.get(out) && atPoint && readsOnlyOwnPoint(g, input);
     });
   }

@@ -148,4 +148,26 @@ describe("an epilogue across lanes", () => {
     const c: Case = { lanes: 2, m: 33, n: 36, k: 24, mapped: "right" };
     expect(await compare(c, { contractVariant: "workgroup" }, false)).toBe(1);
   });
+
+  it("does not write over what it reads elsewhere: the elements of a lane lie apart", async () => {
+    const [m, n, k] = [64, 64, 32];
+    const avals = [
+      [m, k],
+      [k, 2 * n],
+      [m, n],
+      [m, 2 * n],
+    ].map((s) => aval(s, "float32"));
+    const g = buildGraph(avals, ([a, b, w, d]) => {
+      const x = P.dotGeneral(a!, b!, { contract: [[1], [0]], batch: [[], []] });
+      const [left, right] = [0, n].map((at) => P.slice(x, [0, at], [m, at + n]));
+      const first = P.slice(P.reshape(d!, [2 * m * n]), [0], [m * n]);
+      return [P.max(x, d!), P.add(P.max(w!, P.sub(left!, right!)), P.reshape(first, [m, n]))];
+    });
+    const inputs = avals.map(randomArray);
+    const want = await onDevice(g, inputs);
+    const donated = [false, false, true, true];
+    const program = compile(g, { name: "x", donated });
+    expect((program.executable.schedule as Schedule).dispatches).toHaveLength(1);
+    expect(await onDevice(g, inputs, { donated })).toEqual(want);
+  });
 });
