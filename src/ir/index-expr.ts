@@ -319,14 +319,14 @@ export function idxUnflatten(flat: Idx, shape: readonly number[]): Idx[] {
   return out;
 }
 
-/** Replace variables by expressions. */
-export function idxSubstitute(e: Idx, bind: (name: string) => Idx | undefined): Idx {
+/** Replace variables, whose values go up to `hi`, by expressions. */
+export function idxSubstitute(e: Idx, bind: (name: string, hi: number) => Idx | undefined): Idx {
   let out = idxConst(e.constant);
   for (const { atom, coeff } of e.terms) {
     let value: Idx;
     switch (atom.op) {
       case "var":
-        value = bind(atom.name) ?? idxAtom(atom);
+        value = bind(atom.name, atom.hi) ?? idxAtom(atom);
         break;
       case "div":
         value = idxDiv(idxSubstitute(atom.arg, bind), atom.by);

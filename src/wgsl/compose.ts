@@ -24,7 +24,7 @@ import { stepLevel } from "../schedule/place.js";
 import { type Algebra, loadedAtom, namesIn, Walker } from "../schedule/walk.js";
 import type { ModuleBuilder, Place } from "./module.js";
 import type { Scopes } from "./scope.js";
-import { constantText, indexText, typeOf, type Width } from "./text.js";
+import { constantText, indexText, typeOf, type Width, wordOf } from "./text.js";
 
 export interface Value {
   readonly text: string;
@@ -87,9 +87,9 @@ export class Composer {
   /** `e` for each of the four lanes, in terms of the vector variable's quarter. */
   lanes(e: Idx, name = this.vectorName!): readonly [Idx, Idx, Idx, Idx] {
     const lane = (j: number) =>
-      idxSubstitute(e, (n) => {
+      idxSubstitute(e, (n, hi) => {
         if (n !== name) return undefined;
-        return idxAdd(idxScale(quarterVar(name), 4), j);
+        return idxAdd(idxScale(quarterVar(name, hi), 4), j);
       });
     return [lane(0), lane(1), lane(2), lane(3)];
   }
@@ -208,11 +208,15 @@ export class Composer {
         const flat = idxFlatten(index, v.aval.shape);
         return this.#o.own(v, flat) ?? this.#load(v, flat);
       },
-      constant: (x: Lit) => ({
-        text: this.constant(x.value, x.aval.dtype, 1),
-        width: 1,
-        dtype: x.aval.dtype,
-      }),
+      constant: ({ value, aval: { dtype } }: Lit) => {
+        // Drivers that know a factor or dividend to be 0 say 0 whatever the other is: NaN, an infinity, 0.
+        const zero = dtype === "float32" && value === 0;
+        const word = { kind: "fixed", bits: wordOf(value, dtype) } as const;
+        const text = zero
+          ? this.#word(`c:${word.bits}`, module.word(word, dtype), dtype)
+          : this.constant(value, dtype, 1);
+        return { text, width: 1, dtype };
+      },
       elementwise: (eqn, args) => {
         const width = args.some((a) => a.width === 4) ? 4 : 1;
         const texts = eqn.prim.emit!({
@@ -283,8 +287,12 @@ export class Composer {
 /** The WGSL name of a vector variable's quarter: the variable is four times it plus the lane. */
 export const quarterName = (name: string): string => `${name}q`;
 
-// The range is deliberately wide: lanes beyond the end compute garbage that nobody uses.
-const quarterVar = (name: string): Idx => idxVar(quarterName(name), 2 ** 30);
+/**
+ * It stays a variable where it is always 0, so that texts of small arrays are those of large ones. A range
+ * that is wider than it has to be could take a quotient's parts beyond u32.
+ */
+export const quarterVar = (name: string, hi: number): Idx =>
+  idxVar(quarterName(name), Math.max(2, Math.floor(hi / 4) + 1));
 
 /** Are four flat positions one aligned vector? */
 export const isContiguous = (lanes: readonly [Idx, Idx, Idx, Idx]): boolean =>

@@ -9,7 +9,7 @@ import type { Storage } from "../schedule/analyse.js";
 import { addressOf, type Depth, depthAt, type Guard, stepOf } from "../schedule/contraction.js";
 import type { Defs } from "../schedule/defs.js";
 import { type ContractKernel, operandOf } from "../schedule/kernel.js";
-import { Composer, isContiguous, quarterName, quarterOf } from "./compose.js";
+import { Composer, isContiguous, quarterName, quarterOf, quarterVar } from "./compose.js";
 import type { ModuleBuilder, Place } from "./module.js";
 import { Scopes } from "./scope.js";
 
@@ -31,10 +31,9 @@ const both = (conditions: readonly string[]): string => conditions.join(" & ");
 
 /** `e` some steps along: a variable that has steps is known to be a multiple of four. */
 const moved = (e: Idx, by: Readonly<Record<string, number>>): Idx =>
-  idxSubstitute(e, (name) => {
+  idxSubstitute(e, (name, hi) => {
     const n = by[name];
-    if (n === undefined) return undefined;
-    return idxAdd(idxScale(idxVar(quarterName(name), 2 ** 28), 4), n);
+    return n === undefined ? undefined : idxAdd(idxScale(quarterVar(name, hi), 4), n);
   });
 
 /** Vectors that an operand can be read by: along the depth, or across it; null for single elements. */

@@ -140,6 +140,8 @@ class LoopEmitter {
       else this.#values.set(v, this.composer.computed(v, this.#indexAt(v)));
     }
     this.#innerLoop();
+    // A result may lie where threads of the team that are still in the last loop read from.
+    if (this.#lanes === "team" && this.#k.inner) this.#scopes.lines.push("storageBarrier();");
     for (const v of vars) if (this.#k.stores.has(v)) this.#store(v);
   }
 

@@ -1,8 +1,10 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { init, jit, ones, scan, stack, type Tensor, tree } from "dawngrad";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { aval } from "../../src/core/aval.js";
-import { DisposedError } from "../../src/core/errors.js";
+import { DeviceError, DisposedError } from "../../src/core/errors.js";
 import { ndarray, ndFromFunction } from "../../src/core/ndarray.js";
-import { init } from "../../src/device/index.js";
+import { currentGpu } from "../../src/device/index.js";
+import { BufferPool } from "../../src/device/pool.js";
 import { bind, buildGraph, lit } from "../../src/ir/builder.js";
 import type { Atom } from "../../src/ir/graph.js";
 import { idxAdd, idxConst } from "../../src/ir/index-expr.js";
@@ -63,6 +65,15 @@ describe("expressions on the device", () => {
       expect(kernels[0]!.wgsl.split("for (var turn")[0]!.match(/= b\d_v_f32\(/g)).toHaveLength(2);
       await expectSame(g, 1e-6);
     }
+  });
+
+  it("rows that are repeated and turned round, longer than products of indices may be", async () => {
+    const [rows, n] = [3, 100001];
+    const turned = graphOf([[rows], [rows * n]], (x, y) => [
+      P.max(P.reverse(P.reshape(P.broadcastInDim(x, [rows, n], [0]), [rows * n]), [0]), y),
+    ]);
+    for (const lanes of ["none", "points"] as const)
+      await expectSame(turned, 0, { emit: { lanes } });
   });
 
   it("gather with an index array that is itself computed, and dynamic slices", async () => {
@@ -152,6 +163,16 @@ describe("expressions on the device", () => {
     expect([...c!]).toEqual([Number.NEGATIVE_INFINITY]);
   });
 
+  it("what a program itself knows to be 0 is divided and multiplied as any other number", async () => {
+    const g = graphOf([[3]], (x) => {
+      const zeros = P.broadcastInDim(P.reduceSum(P.slice(x, [0], [0]), [0]), [3], []);
+      return [P.mul(zeros, x), P.mul(x, zeros), P.div(zeros, P.mul(x, constant(0, [3])))];
+    });
+    await expectSame(g, 0, {}, [
+      ndarray([3], "float32", [Number.NaN, Number.POSITIVE_INFINITY, 1]),
+    ]);
+  });
+
   it("more operands than buffers can be bound", async () => {
     const shapes = Array.from({ length: 41 }, (_, i) => [2 + (i % 3), 3]);
     await expectSame(
@@ -237,6 +258,8 @@ describe("reductions on the device", () => {
     expect(kernels[0]!.workgroups).toEqual([n, 1, 1]);
     expect(kernels[0]!.wgsl).toContain("workgroupBarrier");
     await expectSame(softmax, 1e-6, { target });
+    // What is stored at the point may lie over what the last loop reads: no thread may be in it any more.
+    expect(kernels[0]!.wgsl).toMatch(/\}\nstorageBarrier\(\);\nif \(local == 0u\)/);
     // Rows, columns and everything, of sizes with and without vectors; bools and integers.
     for (const shape of [
       [70, 516],
@@ -388,6 +411,49 @@ describe("programs", () => {
     await expectSame(g, 0);
     const program = compile(g, { name: "outputs", donated: none(2) });
     expect(explainProgram(program).dispatches).toBe(1);
+  });
+
+  it("a run that finds no memory, or an argument that is gone, takes none", async () => {
+    const { pool } = currentGpu("test");
+    const n = 2 ** 16;
+    const update = (p: Tensor[], x: Tensor) =>
+      [p.map((v) => v.sub(x)), x.sin().mul(x.sum())] as const;
+    const sums = (p: Tensor[], x: Tensor) =>
+      scan((c: Tensor, v: Tensor) => [c.add(v), c.mul(v)] as const, x, stack(p));
+    const make = (): [Tensor[], Tensor] => [
+      Array.from({ length: 6 }, () => ones([n]).mul(2)),
+      ones([n]),
+    ];
+    for (const step of [jit(update, { donateArgnums: 0 }), jit(sums)]) {
+      const free = (out: unknown) => {
+        for (const t of tree.leaves(out)) (t as Tensor).dispose();
+      };
+      for (let i = 0; i < 2; i++) free(step(...make()));
+      const args = make();
+      free([args[0].map((x) => x.add(0)), args[1].add(0)]);
+      const before = memoryStats().liveBytes;
+      for (let failing = 1, failed = true; failed; failing++) {
+        let left = failing;
+        const acquire = vi.spyOn(pool, "acquire").mockImplementation((bytes, label) => {
+          if (bytes >= 4 * n && --left === 0) throw new DeviceError(`${label}: no memory`);
+          return BufferPool.prototype.acquire.call(pool, bytes, label);
+        });
+        try {
+          free(step(...args));
+          failed = false;
+        } catch (error) {
+          expect(String(error)).toMatch(/no memory/);
+          expect(memoryStats().liveBytes).toBe(before);
+        }
+        acquire.mockRestore();
+      }
+      const [others] = make();
+      args[1].dispose();
+      const rest = memoryStats().liveBytes;
+      expect(() => step(others, args[1])).toThrow(DisposedError);
+      expect(memoryStats().liveBytes).toBe(rest);
+      free(args);
+    }
   });
 
   it("nothing is left over: memory stands still in a loop of donated steps", async () => {
