@@ -74,6 +74,8 @@ export class Executable {
   readonly isScalar: readonly boolean[];
   /** Inputs whose buffer a result takes over. */
   readonly isDonor: readonly boolean[];
+  /** Inputs that the program returns as they are. */
+  readonly returned: readonly number[];
   /** Inputs that kernels read from a binding of their own. */
   readonly isBound: readonly boolean[];
   /** Milliseconds that scheduling took, and writing the shaders. */
@@ -124,6 +126,7 @@ export class Executable {
     this.isScalar = inputs.map((v) => cuts.isScalar(v));
     const donors = new Set(plan.results.map((r) => r.donor));
     this.isDonor = inputs.map((_, i) => donors.has(i));
+    this.returned = schedule.outputs.flatMap((o) => (o.kind === "input" ? [o.input] : []));
     const bound = new Set(this.shaders.flatMap((s) => s.bindings.map((b) => b.buffer)));
     this.isBound = inputs.map((_, i) => bound.has(bufferKey.input(i)));
   }

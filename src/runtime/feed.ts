@@ -4,7 +4,7 @@
  */
 import { showAval } from "../core/aval.js";
 import { DawngradError, DeviceError } from "../core/errors.js";
-import { largestArrays } from "../schedule/index.js";
+import { largestArrays, type StateMember } from "../schedule/index.js";
 import { wordOf } from "../wgsl/index.js";
 import { arenaOf } from "./arena.js";
 import { type ConcreteArray, Storage, storageBytes } from "./array.js";
@@ -26,6 +26,8 @@ export interface Feed {
   readonly copies: BufferCopy[];
   /** Buffers of this run only. */
   readonly temporary: GPUBuffer[];
+  /** Those, and what was taken for results and state. */
+  readonly taken: GPUBuffer[];
 }
 
 /** Fill the executable's frame for a run with these inputs. */
@@ -36,12 +38,24 @@ export function feed(x: Executable, name: string, inputs: readonly RunInput[]): 
       `internal: program '${name}' takes ${defs.inputCount} inputs, was given ${inputs.length}`,
     );
   }
-  const f: Feed = { copies: [], temporary: [] };
-  for (let i = 0; i < inputs.length; i++) feedInput(x, name, inputs, i, f);
-  feedState(x, name, inputs, f);
-  feedDonors(x, name, inputs, f);
-  feedRest(x, name);
-  return f;
+  const f: Feed = { copies: [], temporary: [], taken: [] };
+  try {
+    for (let i = 0; i < inputs.length; i++) feedInput(x, name, inputs, i, f);
+    feedState(x, name, inputs, f);
+    feedDonors(x, name, inputs, f);
+    feedRest(x, name, f);
+    return f;
+  } catch (error) {
+    // An argument that is gone, or no memory for the rest: nothing has run, and nobody has what was taken.
+    for (const buffer of f.taken) if (!x.gpu.lost) x.gpu.pool.release(buffer);
+    throw error;
+  }
+}
+
+function take(x: Executable, f: Feed, bytes: number, label: string): GPUBuffer {
+  const buffer = x.gpu.pool.acquire(bytes, label);
+  f.taken.push(buffer);
+  return buffer;
 }
 
 function feedInput(
@@ -60,7 +74,7 @@ function feedInput(
     return;
   }
   if (x.isScalar[i]) return;
-  const buffer = x.gpu.pool.acquire(16, `${name}: input ${i}`);
+  const buffer = take(x, f, 16, `${name}: input ${i}`);
   f.temporary.push(buffer);
   const { dtype } = x.schedule.defs.graph.inputs[i]!.aval;
   x.gpu.write(buffer, 0, Uint32Array.of(wordOf(input, dtype)));
@@ -80,7 +94,7 @@ function feedState(x: Executable, name: string, inputs: readonly RunInput[], f: 
       continue;
     }
     const { bytes, members } = plan.state[b]!;
-    const to = x.gpu.pool.acquire(bytes, `${name}: state`);
+    const to = take(x, f, bytes, `${name}: state`);
     for (const { input, offset } of members) {
       f.copies.push({
         from: x.frame.buffers[input]!,
@@ -104,6 +118,10 @@ function baseOf(x: Executable, b: number): number | undefined {
   if (!storage || base < 0 || base % 256 !== 0 || base + bytes > storage.buffer.size) {
     return undefined;
   }
+  // An input that the program returns as it is must outlive the run, though it was given as state too.
+  if (x.returned.some((i) => storages[i] === storage && liesIn(offsets[i]!, base, members))) {
+    return undefined;
+  }
   const alone = storage.viewers === members.length;
   for (const { input, offset } of members) {
     if (storages[input] !== storage || offsets[input] !== base + offset) return undefined;
@@ -111,6 +129,9 @@ function baseOf(x: Executable, b: number): number | undefined {
   }
   return base;
 }
+
+const liesIn = (at: number, base: number, members: readonly StateMember[]): boolean =>
+  members.some(({ offset }) => at === base + offset);
 
 /**
  * WebGPU binds no buffer to be read and, elsewhere in it, to be written in one dispatch: inputs that
@@ -142,7 +163,7 @@ function feedDonors(x: Executable, name: string, inputs: readonly RunInput[], f:
 /** Give an input a buffer of its own for this run (and beyond, where a result takes it over). */
 function moveAway(x: Executable, name: string, i: number, f: Feed): void {
   const bytes = bytesOfInput(x, i);
-  const to = x.gpu.pool.acquire(Math.max(16, bytes), `${name}: input ${i}`);
+  const to = take(x, f, Math.max(16, bytes), `${name}: input ${i}`);
   const [from, fromOffset] = [x.frame.buffers[i]!, x.frame.offsets[i]!];
   f.copies.push({ from, fromOffset, to, toOffset: 0, bytes });
   if (x.isDonor[i]) {
@@ -156,12 +177,12 @@ function moveAway(x: Executable, name: string, i: number, f: Feed): void {
 const bytesOfInput = (x: Executable, i: number): number =>
   storageBytes(x.schedule.defs.graph.inputs[i]!.aval);
 
-function feedRest(x: Executable, name: string): void {
+function feedRest(x: Executable, name: string, f: Feed): void {
   const { plan } = x.schedule;
   plan.results.forEach((r, slot) => {
     if (r.donor !== undefined) return;
     const { aval } = r.variable;
-    const buffer = x.gpu.pool.acquire(storageBytes(aval), `${name}: result ${showAval(aval)}`);
+    const buffer = take(x, f, storageBytes(aval), `${name}: result ${showAval(aval)}`);
     x.frame.put(x.first.results + slot, buffer, 0, new Storage(x.gpu, buffer));
   });
   plan.arena.forEach((bytes, chunk) => {

@@ -13,7 +13,7 @@ export {
 } from "./control/index.js";
 export { Defs } from "./defs.js";
 export type { Group } from "./group.js";
-export type { StateBlock } from "./homes.js";
+export type { StateBlock, StateMember } from "./homes.js";
 export type { ContractKernel, InnerLoop, Kernel, LoopKernel } from "./kernel.js";
 export { expand } from "./lower.js";
 export {

@@ -124,6 +124,33 @@ describe("donated state", () => {
     );
   });
 
+  test("is copied where the program returns one of its arrays as it is, given once more or closed over", async () => {
+    const next = (xs: Leaves) => xs.map((x) => x.add(1));
+    const step = jit(
+      (xs: Leaves, kept: Tensor) => [next(xs), kept, kept.reshape([3, 1])] as const,
+      {
+        donateArgnums: 0,
+      },
+    );
+    const start = () =>
+      step(
+        shapes.map((_, i) => array([i, i, i])),
+        array([0, 0, 0]),
+      )[0];
+    const state = start();
+    const [after, ...kept] = step(state, state[2]!);
+    expect((await values(kept)).map((v) => [...v])).toEqual([
+      [3, 3, 3],
+      [3, 3, 3],
+    ]);
+    expect(await after[2]!.toArray()).toEqual([4, 4, 4]);
+    const again = start();
+    const closed = jit((xs: Leaves) => [next(xs), again[2]!] as const, { donateArgnums: 0 });
+    const [last, same] = closed(again);
+    expect(await same.toArray()).toEqual([3, 3, 3]);
+    expect(await last[2]!.toArray()).toEqual([4, 4, 4]);
+  });
+
   test("gives its memory back when every leaf is disposed of", () => {
     const step = donating();
     const warm = step(step(make()));

@@ -38,26 +38,34 @@ export function runControl(
     temporary.push(buffer);
     return buffer;
   };
-  inputs.forEach((x, i) => {
-    if (typeof x !== "number") {
-      put(controlKey.input(i), x.use(name).buffer, x.byteOffset);
-    } else if (!schedule.hostScalars[i]) {
-      const buffer = borrow(16, `input ${i}`);
-      gpu.write(buffer, 0, Uint32Array.of(wordOf(x, schedule.inputs[i]!.dtype)));
-      put(controlKey.input(i), buffer);
-    }
-  });
-  const outputs = schedule.outputs.map((aval, i): ConcreteArray => {
-    const buffer = gpu.pool.acquire(storageBytes(aval), `${name}: result`);
-    put(controlKey.output(i), buffer);
-    return new ConcreteArray(aval, new Storage(gpu, buffer));
-  });
-  memoryOf(schedule).forEach(([key, bytes]) => {
-    put(key, borrow(bytes, "values of loops"));
-  });
-  executable.arena.forEach((bytes, chunk) => {
-    put(`arena ${chunk}`, arenaOf(gpu).chunk(chunk, bytes, name));
-  });
+  const outputs: ConcreteArray[] = [];
+  try {
+    inputs.forEach((x, i) => {
+      if (typeof x !== "number") {
+        put(controlKey.input(i), x.use(name).buffer, x.byteOffset);
+      } else if (!schedule.hostScalars[i]) {
+        const buffer = borrow(16, `input ${i}`);
+        gpu.write(buffer, 0, Uint32Array.of(wordOf(x, schedule.inputs[i]!.dtype)));
+        put(controlKey.input(i), buffer);
+      }
+    });
+    schedule.outputs.forEach((aval, i) => {
+      const buffer = gpu.pool.acquire(storageBytes(aval), `${name}: result`);
+      put(controlKey.output(i), buffer);
+      outputs.push(new ConcreteArray(aval, new Storage(gpu, buffer)));
+    });
+    memoryOf(schedule).forEach(([key, bytes]) => {
+      put(key, borrow(bytes, "values of loops"));
+    });
+    executable.arena.forEach((bytes, chunk) => {
+      put(`arena ${chunk}`, arenaOf(gpu).chunk(chunk, bytes, name));
+    });
+  } catch (error) {
+    // An argument that is gone, or no memory for the rest: nothing has run.
+    for (const buffer of temporary) if (!gpu.lost) gpu.pool.release(buffer);
+    for (const x of outputs) x.dispose();
+    throw error;
+  }
   const scalar = (i: number): number => (i < count ? (inputs[i] as number) : lits[i - count]!);
   const encoding = new Encoding(executable, {
     buffers,
