@@ -10,6 +10,7 @@ import { type Images, readImages } from "./images.js";
 import { interrupts } from "./interrupt.js";
 import { labelsOf } from "./methods.js";
 import { Exit, type Options, parseOptions } from "./options.js";
+import { writableFolder } from "./out-folder.js";
 import { type Progress, progressOn } from "./progress.js";
 import { footnotes, table, verdict } from "./report.js";
 import { type Results, writeJson } from "./results.js";
@@ -34,6 +35,7 @@ function describe(options: Options, images: Images, device: string): string {
 }
 
 async function run(options: Options, progress: Progress, signal: AbortSignal): Promise<void> {
+  await writableFolder(options.out);
   const images = await readImages(options);
   const device = await init({ adapter: options.adapter });
   const name = device.description || device.vendor;

@@ -5,6 +5,7 @@
 import { resolve } from "node:path";
 import { Argument, Command, Option } from "commander";
 import { DawngradError, hideDawnWarnings, init } from "dawngrad";
+import { writableFolder } from "../cr-sam-mnist/out-folder.js";
 import type { Context } from "./context.js";
 import type { Folders } from "./images.js";
 import { type PartName, partNames } from "./parts.js";
@@ -63,6 +64,8 @@ export async function reproduce(
   stream: NodeJS.WritableStream = process.stdout,
 ): Promise<string> {
   const parts = asked.includes("all") ? partNames : partNames.filter((p) => asked.includes(p));
+  const out = resolve(options.out ?? `docs/results/${options.scale}`);
+  await writableFolder(out);
   const progress = progressOn(stream, options.quiet);
   let name = "none";
   if (!options.report) {
@@ -82,7 +85,7 @@ export async function reproduce(
     scaleName: options.scale,
     scale: scales[options.scale],
     folders,
-    store: storeIn(resolve(options.out ?? `docs/results/${options.scale}`), name),
+    store: storeIn(out, name),
     progress,
     signal,
   };

@@ -1,6 +1,7 @@
 /** Raw results: one JSON file for each piece of work, so that an interrupted run goes on where it was. */
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { DataError } from "dawngrad";
 
 export interface Raw<R> {
   /** Everything that decides the result: another key makes the work be done again. */
@@ -43,7 +44,9 @@ export function storeIn(folder: string, device: string, readOnly = false): Store
     try {
       return JSON.parse(text) as Raw<R>;
     } catch {
-      throw new Error(`${fileOf(name)} is not JSON: remove it, and it will be made again`);
+      throw new DataError(
+        `${fileOf(name)}: expected raw results as JSON, found something else: remove it, and it is made again`,
+      );
     }
   };
   const seconds = new Map<string, number>();

@@ -1,19 +1,10 @@
 /** The folder of a run: its options, its log and its checkpoint. */
 import { constants } from "node:fs";
-import {
-  access,
-  appendFile,
-  mkdir,
-  open,
-  readFile,
-  rename,
-  rm,
-  statfs,
-  writeFile,
-} from "node:fs/promises";
+import { access, appendFile, open, readFile, rename, statfs } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { DataError, restoreKernelChoices } from "dawngrad";
 import { loadCheckpoint, saveCheckpoint } from "dawngrad/data";
+import { writableFolder } from "../cr-sam-mnist/out-folder.js";
 import type { Options } from "./options.js";
 import { configFile, identityOf, savedOptions } from "./parse.js";
 import type { TrainState } from "./train-state.js";
@@ -55,9 +46,6 @@ const checkpointFile = "checkpoint.safetensors";
 const logFile = "log.jsonl";
 const kernelsFile = "kernels.json";
 
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error);
-
 async function exists(path: string): Promise<boolean> {
   return access(path, constants.F_OK).then(
     () => true,
@@ -80,7 +68,7 @@ export async function createRun(options: Options, bytes: number): Promise<RunFol
       );
     }
   }
-  await writable(path);
+  await writableFolder(path);
   await roomFor(path, 2 * bytes);
   const folder = runFolder(path);
   await writeWhole(join(path, configFile), `${JSON.stringify(savedOptions(options), null, 2)}\n`);
@@ -96,7 +84,7 @@ export async function resumeRun(
   bytes: number,
 ): Promise<{ readonly folder: RunFolder; readonly checkpoint: Checkpoint | undefined }> {
   const path = resolve(options.resume ?? options.out);
-  await writable(path);
+  await writableFolder(path);
   await roomFor(path, bytes);
   const folder = runFolder(path);
   const checkpoint = (await exists(folder.checkpoint))
@@ -137,17 +125,6 @@ function runFolder(path: string): RunFolder {
       }),
     saveKernels: (choices) => writeWhole(join(path, kernelsFile), `${JSON.stringify(choices)}\n`),
   };
-}
-
-async function writable(path: string): Promise<void> {
-  const probe = join(path, `.probe.${process.pid}`);
-  try {
-    await mkdir(path, { recursive: true });
-    await writeFile(probe, "x");
-    await rm(probe);
-  } catch (error) {
-    throw new DataError(`${path}: expected a folder to write to, found: ${messageOf(error)}`);
-  }
 }
 
 async function roomFor(path: string, bytes: number): Promise<void> {

@@ -1,5 +1,5 @@
 /** The reproduction at its smallest scale, all parts; its statistics, controls and corruptions. */
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { evalShape, random, type Tensor, tree } from "dawngrad";
@@ -83,6 +83,18 @@ describe("--scale smoke", () => {
     expect((await once(1)).result).toBe(1);
     expect((await once(2)).result).toBe(2);
     expect(made).toEqual([1, 2]);
+    await writeFile(join(folder, "keys", "raw", "piece.json"), "{");
+    await expect(once(2)).rejects.toThrow(/piece\.json: expected raw results as JSON.*remove it/);
+    expect(made).toEqual([1, 2]);
+  });
+
+  test("a folder that cannot be written to is an error before any training", async () => {
+    const file = join(folder, "file");
+    await writeFile(file, "");
+    const out = join(file, "results");
+    await expect(reproduce(["all"], { ...options(), out }, never)).rejects.toThrow(
+      /results: expected a folder to write to, found: /,
+    );
   });
 });
 
