@@ -19,6 +19,17 @@ export const dtypes: readonly DType[] = ["float32", "int32", "uint32", "bool"];
 export const isFloat = (dtype: DType): boolean => dtype === "float32";
 export const isInteger = (dtype: DType): boolean => dtype === "int32" || dtype === "uint32";
 
+/** The least and the greatest integer of a dtype. */
+export const integerRange = (dtype: DType): readonly [lo: number, hi: number] =>
+  dtype === "int32" ? [-(2 ** 31), 2 ** 31 - 1] : dtype === "bool" ? [0, 1] : [0, 2 ** 32 - 1];
+
+/** Whether a number is a value of a dtype as it stands. */
+export function isValueOf(dtype: DType, x: number): boolean {
+  if (isFloat(dtype)) return true;
+  const [lo, hi] = integerRange(dtype);
+  return Number.isInteger(x) && x >= lo && x <= hi;
+}
+
 /** Bytes of one element on the device. */
 export const itemSize = 4;
 

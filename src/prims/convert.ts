@@ -1,6 +1,6 @@
 /** Between dtypes: convert (by value), bitcast (by bits), and the tests isNan and isFinite. */
 import { showAval } from "../core/aval.js";
-import { type DType, dtypes, isFloat } from "../core/dtype.js";
+import { type DType, dtypes, integerRange, isFloat } from "../core/dtype.js";
 import { DtypeError } from "../core/errors.js";
 import { bind1 } from "../ir/builder.js";
 import type { Atom } from "../ir/graph.js";
@@ -20,12 +20,8 @@ function requireDtypeName(op: string, dtype: DType): void {
   }
 }
 
-/** Integer ranges; values are exact in f64. */
-const range = (dtype: DType): readonly [number, number] =>
-  dtype === "int32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
-
 const saturate = (x: number, dtype: DType): number => {
-  const [lo, hi] = range(dtype);
+  const [lo, hi] = integerRange(dtype);
   return Number.isNaN(x) ? 0 : Math.min(Math.max(Math.trunc(x), lo), hi);
 };
 
@@ -66,7 +62,7 @@ function convertText(x: string, from: DType, to: DType, ctx: EmitContext): strin
   if (from === "bool") return `select(${ctx.constant(0, to)}, ${ctx.constant(1, to)}, ${x})`;
   if (from !== "float32") return `${type}(${x})`;
   // WGSL stops at the largest float below the top of the range and leaves NaN open.
-  const [, hi] = range(to);
+  const [, hi] = integerRange(to);
   const value = named(ctx, from, x);
   const inRange = `select(${type}(${value}), ${ctx.constant(hi, to)}, ${value} >= ${ctx.constant(hi + 1, from)})`;
   return `select(${inRange}, ${ctx.constant(0, to)}, ${isNanText(value, ctx)})`;

@@ -108,6 +108,23 @@ describe("scan", () => {
     expect([z.dtype, await z.item()]).toEqual(["int32", 7]);
   });
 
+  it("a number with a fraction is never cut to an integer's dtype", () => {
+    const xs = array([1, 2], { dtype: "int32" });
+    expect(() => scan((_, x) => [x, null], 0.5, xs)).toThrow(
+      "carry is float32[] but becomes int32[]",
+    );
+    expect(() => scan(() => [0.5, null], int(1), xs)).toThrow(
+      "carry is int32[] but becomes float32[]",
+    );
+    const stop = () =>
+      whileLoop(
+        (c) => c.less(3),
+        () => 3.5,
+        int(0),
+      );
+    expect(stop).toThrow("carry is int32[] but becomes float32[]");
+  });
+
   it("says what differs, with the key path", () => {
     const step = (c: { h: Tensor }) => [{ h: c.h.reshape([1, 3]) }, null] as const;
     expect(() => scan(step, { h: zeros([3]) }, null, { length: 2 })).toThrow(
@@ -284,6 +301,33 @@ describe("cond and switch", () => {
       ),
     ).toThrow("it must be a scalar");
     expect(() => switchCase(0, [])).toThrow("there are no branches");
+    // What is a number in the first branch does not hide that the others differ.
+    const three = [() => 1, () => int(7), () => array(2.5)] as never;
+    expect(() => switchCase(2, three)).toThrow(
+      "switch: result is int32[] in branch 1 but float32[] in branch 2",
+    );
+  });
+
+  it("a number takes the dtype of the other branch where it is a value of it", async () => {
+    const y = cond(
+      true,
+      () => 1,
+      () => int(7),
+    );
+    expect([y.dtype, await y.item()]).toEqual(["int32", 1]);
+    const half = cond(
+      true,
+      () => 0.5,
+      () => true,
+    );
+    expect([half.dtype, await half.item()]).toEqual(["float32", 0.5]);
+    expect(() =>
+      cond(
+        true,
+        () => 0.5,
+        () => int(7),
+      ),
+    ).toThrow("cond: result is int32[] in falseFun but the number 0.5 in trueFun");
   });
 });
 

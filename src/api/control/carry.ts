@@ -1,12 +1,13 @@
 /** Functions from a carry to a carry: traced until the types agree, with errors that show both. */
 import { type Aval, avalsEqual, shapesEqual, showAval } from "../../core/aval.js";
+import { type DType, isFloat, isValueOf } from "../../core/dtype.js";
 import { ShapeError } from "../../core/errors.js";
 import { flatten, type TreeDef } from "../../core/tree.js";
 import { buildGraph } from "../../ir/builder.js";
 import { inlineGraph } from "../../ir/eval.js";
-import type { Graph } from "../../ir/graph.js";
+import { type Atom, type Graph, Lit } from "../../ir/graph.js";
 import { convert } from "../../prims/index.js";
-import type { Tensor, TensorLike } from "../../trace/tensor.js";
+import { HostScalar, type Tensor, type TensorLike } from "../../trace/tensor.js";
 import { type InputSpec, type TracedFunction, traceFunction } from "../../trace/trace.js";
 import { type AnyFunction, argumentLeaves, labelOf } from "../arguments.js";
 
@@ -17,8 +18,7 @@ export interface Carry {
 }
 
 export function carryOf(op: string, init: unknown): Carry {
-  const { leaves, def } = argumentLeaves(op, [init]);
-  return { leaves, def: flatten(init)[1].size === leaves.length ? flatten(init)[1] : def };
+  return { leaves: argumentLeaves(op, [init]).leaves, def: flatten(init)[1] };
 }
 
 /** A traced body: its outputs are the carry's leaves, then those of what else it returns. */
@@ -26,6 +26,15 @@ export interface TracedBody extends TracedFunction {
   readonly carry: readonly InputSpec[];
   /** Structure of what the body returns beside the carry. */
   readonly rest: TreeDef;
+}
+
+/**
+ * Whether a weakly typed value may become one of a dtype: a number that is none of its values, as 0.5 is
+ * no int32, keeps its own.
+ */
+export function takes(x: Atom | Tensor, dtype: DType): boolean {
+  if (x.aval.dtype === dtype || x.aval.dtype === "bool" || isFloat(dtype)) return true;
+  return (x instanceof Lit || x instanceof HostScalar) && isValueOf(dtype, x.value);
 }
 
 const where = (path: string): string => `carry${path}`;
@@ -59,8 +68,8 @@ export function traceBody(
     });
     const promoted = specs.map((s, i): InputSpec => {
       const out = traced.graph.outputAvals[i]!;
-      const takes = s.weak && shapesEqual(s.aval.shape, out.shape) && !traced.outWeak[i];
-      return takes ? { aval: out, weak: false } : s;
+      const same = s.weak && shapesEqual(s.aval.shape, out.shape) && !traced.outWeak[i];
+      return same && takes(carry.leaves[i]!, out.dtype) ? { aval: out, weak: false } : s;
     });
     if (promoted.every((s, i) => avalsEqual(s.aval, specs[i]!.aval))) {
       const graph = withCarry(op, f, traced, specs, carry.def);
@@ -83,7 +92,8 @@ function withCarry(
   const want: (Aval | undefined)[] = specs.map((s, i) => {
     const out = traced.graph.outputAvals[i]!;
     if (avalsEqual(s.aval, out)) return undefined;
-    if (traced.outWeak[i] && shapesEqual(s.aval.shape, out.shape)) return s.aval;
+    const same = traced.outWeak[i] && shapesEqual(s.aval.shape, out.shape);
+    if (same && takes(traced.graph.outputs[i]!, s.aval.dtype)) return s.aval;
     wrong.push(`${where(paths[i]!)} is ${showAval(s.aval)} but becomes ${showAval(out)}`);
     return undefined;
   });

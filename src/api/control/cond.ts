@@ -1,8 +1,10 @@
 /** cond and switch: one of several functions, chosen by a value on the device. */
-import { avalsEqual, shapesEqual, showAval } from "../../core/aval.js";
+import { type Aval, shapesEqual, showAval } from "../../core/aval.js";
+import { isFloat } from "../../core/dtype.js";
 import { DtypeError, ShapeError } from "../../core/errors.js";
 import { buildGraph } from "../../ir/builder.js";
 import { inlineGraph } from "../../ir/eval.js";
+import { Lit } from "../../ir/graph.js";
 import { convert } from "../../prims/index.js";
 import { cond as condAtoms } from "../../structured/index.js";
 import { isTensor, type Tensor, type TensorLike } from "../../trace/tensor.js";
@@ -16,6 +18,7 @@ import {
   specOf,
 } from "../arguments.js";
 import { astype, notEqual } from "../ops/index.js";
+import { takes } from "./carry.js";
 import type { Like, Traced, TracedArgs } from "./types.js";
 
 /**
@@ -98,14 +101,7 @@ function choose(
     ),
   );
   const first = traced[0]!;
-  traced.forEach((t, k) => {
-    agree(op, names[0]!, first, names[k]!, t);
-  });
-  // What is a number in one branch takes the dtype that another gives it.
-  const avals = first.graph.outputAvals.map((a, i) => {
-    const strong = traced.find((t) => !t.outWeak[i]);
-    return strong?.graph.outputAvals[i] ?? a;
-  });
+  const avals = commonAvals(op, names, traced);
   const captures = traced.flatMap((t) => t.captures);
   const inputs = [...leaves, ...captures];
   let at = leaves.length;
@@ -129,28 +125,42 @@ function choose(
   return first.outDef.unflatten(applyGraph(graph, [index, ...inputs], op));
 }
 
-function agree(
+/**
+ * The avals that all branches agree on: what is a number in one takes the dtype that another gives it, as
+ * far as it is a value of that dtype.
+ */
+function commonAvals(
   op: string,
-  name: string,
-  a: TracedFunction,
-  other: string,
-  b: TracedFunction,
-): void {
-  if (!a.outDef.equals(b.outDef)) {
+  names: readonly string[],
+  traced: readonly TracedFunction[],
+): readonly Aval[] {
+  const [first] = traced as readonly [TracedFunction];
+  for (const [k, t] of traced.entries()) {
+    if (t.outDef.equals(first.outDef)) continue;
     throw new ShapeError(
-      `${op}: ${name} returns the structure ${a.outDef}, but ${other} returns ${b.outDef}; all must ` +
-        "return the same structure",
+      `${op}: ${names[0]} returns the structure ${first.outDef}, but ${names[k]} returns ${t.outDef}; all ` +
+        "must return the same structure",
     );
   }
-  const paths = a.outDef.paths();
-  const wrong = a.graph.outputAvals.flatMap((x, i) => {
-    const y = b.graph.outputAvals[i]!;
-    const weak = (a.outWeak[i] || b.outWeak[i]) && shapesEqual(x.shape, y.shape);
-    return avalsEqual(x, y) || weak
-      ? []
-      : [`result${paths[i]} is ${showAval(x)} in ${name} but ${showAval(y)} in ${other}`];
+  const paths = first.outDef.paths();
+  const wrong: string[] = [];
+  const avals = first.graph.outputs.map((_, i) => {
+    const strong = traced.findIndex((t) => !t.outWeak[i]);
+    const float = traced.findIndex((t) => isFloat(t.graph.outputAvals[i]!.dtype));
+    const decides = Math.max(0, strong >= 0 ? strong : float);
+    const want = traced[decides]!.graph.outputAvals[i]!;
+    for (const [k, t] of traced.entries()) {
+      const x = t.graph.outputs[i]!;
+      const same = shapesEqual(x.aval.shape, want.shape);
+      if (same && (x.aval.dtype === want.dtype || (t.outWeak[i] && takes(x, want.dtype)))) continue;
+      const value = x instanceof Lit ? `the number ${x.value}` : showAval(x.aval);
+      wrong.push(
+        `result${paths[i]} is ${showAval(want)} in ${names[decides]} but ${value} in ${names[k]}`,
+      );
+    }
+    return want;
   });
-  if (wrong.length === 0) return;
+  if (wrong.length === 0) return avals;
   throw new ShapeError(
     `${op}: ${wrong.join("; ")}. All must return the same shapes and dtypes: use astype or broadcastTo`,
   );

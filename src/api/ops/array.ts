@@ -1,6 +1,6 @@
 /** array: tensors from JavaScript numbers, nested lists and typed arrays. */
 import { aval, checkShape, type Shape, showAval, showShape, sizeOf } from "../../core/aval.js";
-import { type DType, dtypes, isFloat, type TypedArray } from "../../core/dtype.js";
+import { type DType, dtypes, integerRange, isFloat, type TypedArray } from "../../core/dtype.js";
 import { DtypeError, ShapeError } from "../../core/errors.js";
 import { isTensor, type Tensor, type TensorLike } from "../../trace/tensor.js";
 import { operation } from "../../trace/trace.js";
@@ -145,7 +145,7 @@ function convertData(source: ArrayLike<number | boolean>, dtype: DType, shape: S
   } else if (dtype === "bool") {
     for (let i = 0; i < out.length; i++) out[i] = Number(source[i]) !== 0 ? 1 : 0;
   } else {
-    const [lo, hi] = dtype === "int32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
+    const [lo, hi] = integerRange(dtype);
     for (let i = 0; i < out.length; i++) {
       const v = Math.trunc(Number(source[i]));
       if (!(v >= lo && v <= hi)) {

@@ -1,6 +1,6 @@
 /** How user-level operands become strict atoms: weak numbers, dtype promotion, broadcasting. */
 import { broadcastShapes, type Shape, shapesEqual, showAval } from "../../core/aval.js";
-import { type DType, isFloat, promoteDtypes } from "../../core/dtype.js";
+import { type DType, integerRange, isFloat, promoteDtypes } from "../../core/dtype.js";
 import { DtypeError, ShapeError } from "../../core/errors.js";
 import { lit } from "../../ir/builder.js";
 import type { Atom } from "../../ir/graph.js";
@@ -68,7 +68,7 @@ function constantOf(value: number, dtype: DType): number {
     case "bool":
       return value !== 0 ? 1 : 0;
     default: {
-      const [lo, hi] = dtype === "int32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
+      const [lo, hi] = integerRange(dtype);
       if (!(value >= lo && value <= hi)) {
         throw new DtypeError(
           `${currentOp()}: the number ${value} does not fit ${dtype}; convert the tensor with astype first`,

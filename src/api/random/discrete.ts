@@ -7,7 +7,7 @@ import {
   showAval,
   showShape,
 } from "../../core/aval.js";
-import { type DType, isInteger } from "../../core/dtype.js";
+import { type DType, integerRange, isInteger } from "../../core/dtype.js";
 import { DtypeError, ShapeError } from "../../core/errors.js";
 import { lit } from "../../ir/builder.js";
 import type { Atom } from "../../ir/graph.js";
@@ -60,9 +60,6 @@ export interface RandintOptions {
   readonly dtype?: "int32" | "uint32";
 }
 
-const rangeOf = (dtype: DType): readonly [number, number] =>
-  dtype === "int32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
-
 interface Bound {
   readonly value: Atom;
   /** Whether the bound was above the dtype's largest value. */
@@ -71,7 +68,7 @@ interface Bound {
 
 /** A bound of the range as an integer of the dtype, clipped to its range. */
 function bound(x: TensorLike, dtype: DType, shape: Shape, trace: Trace): Bound {
-  const [lo, hi] = rangeOf(dtype);
+  const [lo, hi] = integerRange(dtype);
   if (!isTensor(x)) {
     const v = Number(x);
     if (!Number.isInteger(v)) {
