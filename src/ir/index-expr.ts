@@ -204,8 +204,8 @@ export const idxSub = (a: Idx, b: Idx): Idx => idxAdd(a, idxScale(b, -1));
 
 const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a % b));
 
-/** WGSL computes indices in u32: no intermediate may be larger. */
-const largest = 2 ** 32 - 1;
+/** WGSL computes indices in u32: what is divided may be no larger. */
+export const largestIndex = 2 ** 32 - 1;
 
 /**
  * e as by·quotient + rest, where rest >= 0 and its coefficients lie in [0, by), or in (-by, by)
@@ -213,7 +213,7 @@ const largest = 2 ** 32 - 1;
  */
 function split(e: Idx, by: number): [quotient: Idx, rest: Idx] {
   const parts = splitWith(e, by, Math.floor);
-  return parts[1].hi <= largest ? parts : splitWith(e, by, Math.trunc);
+  return parts[1].hi <= largestIndex ? parts : splitWith(e, by, Math.trunc);
 }
 
 function splitWith(e: Idx, by: number, round: (x: number) => number): [Idx, Idx] {

@@ -32,7 +32,7 @@ export {
   type ScheduleOptions,
   schedule,
 } from "./schedule.js";
-export { largestArrays, TooLargeError } from "./sizes.js";
+export { countsTooFar, largestArrays, TooLargeError } from "./sizes.js";
 export type { GroupSummary } from "./summary.js";
 export { minimalTarget, type Target } from "./target.js";
 export { workOf } from "./work.js";

@@ -12,6 +12,7 @@ import {
   idxFlatten,
   idxUnflatten,
   idxVar,
+  largestIndex,
   type ViewExpr,
 } from "../ir/index-expr.js";
 import type { Primitive } from "../ir/primitive.js";
@@ -247,6 +248,16 @@ const splitReductions =
     const chunk =
       chunkOf(n, sizeOf(out.shape), isInnermost(axes, shape), target) ?? rowsOf(n, row, target);
     if (chunk === null || sizeOf(out.shape) === 0) return undefined;
+    if (sizeOf(shape) > largestIndex) {
+      // More elements than an index can count (nothing stores them): axis by axis, the longest first.
+      if (axes.length === 1) return undefined;
+      const long = axes.reduce((a, b) => (shape[b]! > shape[a]! ? b : a));
+      const y = bind(prim, [x], { ...params, axes: [long] })[0]!;
+      const rest = axes.filter((axis) => axis !== long).map((axis) => axis - Number(axis > long));
+      const last = { ...params, axes: rest };
+      const second: Eqn = { prim, inputs: [y], params: last, outputs: [new Var(out)] };
+      return splitReductions(target)(second, [y]) ?? bind(prim, [y], last);
+    }
     const kept = shape.map((_, i) => i).filter((i) => !axes.includes(i));
     const at = adjacent ? axes[0]! : kept.length;
     const before = adjacent ? shape.slice(0, at) : kept.map((i) => shape[i]!);

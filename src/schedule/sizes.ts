@@ -69,3 +69,11 @@ export function bindsTooMuch(
     1,
   );
 }
+
+/** The error of an expression that goes through more elements than a shader's index can tell apart. */
+export const countsTooFar = (last: number): TooLargeError =>
+  new TooLargeError(
+    `an expression goes through ${last + 1} elements, which are stored nowhere, but indices in shaders end at ` +
+      `2^32. ${advice}`,
+    (last + 1) / 2 ** 32,
+  );

@@ -16,11 +16,13 @@ import {
   idxSub,
   idxSubstitute,
   idxVar,
+  largestIndex,
 } from "../ir/index-expr.js";
 import type { EmitContext } from "../ir/primitive.js";
 import type { Storage } from "../schedule/analyse.js";
 import type { Defs } from "../schedule/defs.js";
 import { stepLevel } from "../schedule/place.js";
+import { countsTooFar } from "../schedule/sizes.js";
 import { type Algebra, loadedAtom, namesIn, Walker } from "../schedule/walk.js";
 import type { ModuleBuilder, Place } from "./module.js";
 import type { Scopes } from "./scope.js";
@@ -119,6 +121,7 @@ export class Composer {
             ? `u32(clamp(${x.text}, 0i, ${atom.hi}i))`
             : `min(u32(${x.text}), ${atom.hi}u)`;
       } else {
+        if (atom.arg.hi > largestIndex) throw countsTooFar(atom.arg.hi);
         text = `${this.index(atom.arg)} ${atom.op === "div" ? "/" : "%"} ${atom.by}u`;
       }
       const name = module.fresh("at");
@@ -266,6 +269,7 @@ export class Composer {
   }
 
   #condition(e: Idx, lo: number, hi: number): { text: string; width: Width } {
+    if (Math.max(e.hi, hi) > largestIndex) throw countsTooFar(e.hi);
     // Below zero, u32 wraps to a large number: one comparison covers both ends.
     const test = (value: Idx, text: string, one: (n: number) => string): string => {
       const size = hi - lo;

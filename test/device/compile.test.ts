@@ -290,6 +290,24 @@ describe("reductions on the device", () => {
     await expectSame(g, 2e-6, { target: { software: false } });
   });
 
+  it("reductions of more elements than an index can count go axis by axis, or say so", () => {
+    const n = 70001;
+    const pairs = (x: Atom) => {
+      const along = (axis: number) => P.broadcastInDim(x, [n, n], [axis]);
+      return P.abs(P.sub(along(0), along(1)));
+    };
+    const all = graphOf([[n]], (x) => [P.reduceSum(pairs(x), [0, 1])]);
+    const program = compile(all, { name: "pairs", donated: [false] });
+    // Row and column are what the thread and its loop count: neither comes from a division.
+    const [first] = explainProgram(program).kernels;
+    expect(first!.wgsl).toContain(`r${n} < min`);
+    expect(first!.wgsl).not.toMatch(/[/%] 70001u/);
+    const flat = graphOf([[n]], (x) => [P.reduceSum(P.reshape(pairs(x), [n * n]), [0])]);
+    expect(() => compile(flat, { name: "pairs", donated: [false] })).toThrow(
+      /4900140001 elements, which are stored nowhere/,
+    );
+  });
+
   it("a sum of 2^20 values of 0.1 is right to 1e-6", async () => {
     for (const shape of [[2 ** 20], [1024, 1024], [2 ** 19 + 1, 2]]) {
       const n = shape.reduce((a, b) => a * b);
