@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { array, jit, type Tensor, whileLoop } from "dawngrad";
 import { beforeEach, describe, expect, test } from "vitest";
 import { currentGpu, type Gpu, init } from "../../src/device/index.js";
 import { child } from "./adapter-child.js";
@@ -100,6 +101,19 @@ describe("a lost device", () => {
     expect(after).not.toBe(before);
     const buffer = after.upload(Float32Array.of(3), "x");
     expect(new Float32Array(await after.readback(buffer, 0, 4))).toEqual(Float32Array.of(3));
+  });
+
+  test("is told to what waits for a loop that only the device could end", async () => {
+    const count = jit((x: Tensor) =>
+      whileLoop(
+        (i: Tensor) => i.less(1e9),
+        (i: Tensor) => i.add(1),
+        x,
+      ),
+    );
+    const end = count(array(0)).item();
+    setTimeout(() => currentGpu("test").destroy(), 50);
+    await expect(end).rejects.toThrow(lost);
   });
 });
 

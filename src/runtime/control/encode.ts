@@ -53,9 +53,11 @@ export class Encoding implements Sink {
       let next: IteratorResult<Question, void> = first;
       while (!next.done) next = advance(await this.#ask(next.value));
     };
-    // What goes wrong on the device is recorded there, and rejects the next await.
+    // What goes wrong on the device is recorded there, and rejects the next await. A lost device tells itself.
     void rest()
-      .catch((error: unknown) => gpu.faults.note(this.#o.name, error))
+      .catch((error: unknown) => {
+        if (!gpu.lost) gpu.faults.note(this.#o.name, error);
+      })
       .finally(() => {
         done();
         gpu.order.release();
