@@ -48,6 +48,7 @@ export async function runLoop(loop: Loop, start: Position): Promise<EpochReport 
   let saved = step > 0 ? step : undefined;
   let last: EpochReport | undefined;
 
+  // Steps are counted from 1, as the log counts them.
   const check = (broken: number): void => {
     if (broken < 0) return;
     const good =
@@ -55,7 +56,7 @@ export async function runLoop(loop: Loop, start: Position): Promise<EpochReport 
         ? "there is no checkpoint yet"
         : `the last good checkpoint is ${folder.checkpoint}, of step ${saved}`;
     throw new DawngradError(
-      `training: the loss of step ${broken} is not finite; ${good}. A smaller --lr, a --warmup or a ` +
+      `training: the loss of step ${broken + 1} is not finite; ${good}. A smaller --lr, a --warmup or a ` +
         "--clip may help",
     );
   };

@@ -49,7 +49,7 @@ export class Gpu {
   readonly pipelines: PipelineCache;
   readonly staging: Staging;
   /** What goes to the queue waits here while a loop of unknown length is under way. */
-  readonly order = new Order();
+  readonly order = new Order((error) => this.faults.note("what waited for a loop", error));
   /** Which variants of kernels programs use. */
   readonly choices: KernelChoices;
   /** Awaits a promise of the device's; every wait of ours goes through here (see idle.ts). */

@@ -4,8 +4,14 @@
  * that callers need not know.
  */
 export class Order {
+  readonly #failed: (error: unknown) => void;
   readonly #waiting: (() => void)[] = [];
   #held = false;
+
+  /** `failed` is told what an action throws that had to wait: its caller has long returned. */
+  constructor(failed: (error: unknown) => void) {
+    this.#failed = failed;
+  }
 
   /** Is something under way that everything else has to wait for? */
   get held(): boolean {
@@ -26,7 +32,14 @@ export class Order {
   /** Actions run that waited, up to one that holds the queue again. */
   release(): void {
     this.#held = false;
-    while (!this.#held && this.#waiting.length > 0) this.#waiting.shift()!();
+    while (!this.#held && this.#waiting.length > 0) {
+      const action = this.#waiting.shift()!;
+      try {
+        action();
+      } catch (error) {
+        this.#failed(error);
+      }
+    }
   }
 
   /** Resolves when all that came before is done. */

@@ -1,10 +1,11 @@
 /** Arithmetic with numpy's promotion and broadcasting. */
-import { isFloat } from "../../core/dtype.js";
+import { isFloat, isInteger } from "../../core/dtype.js";
 import * as prims from "../../prims/index.js";
 import { isTensor, type Tensor, type TensorLike } from "../../trace/tensor.js";
 import { operation } from "../../trace/trace.js";
-import { isBool, like } from "./atoms.js";
+import { asFloat, isBool, like } from "./atoms.js";
 import { elementwise } from "./promote.js";
+import { wholePower } from "./whole-power.js";
 
 const FLOAT = { float: true } as const;
 
@@ -62,10 +63,13 @@ const WHOLE = 64;
 
 /**
  * x to the power y (numpy.power). A whole number as the exponent becomes products, exact for
- * integers and with a sound derivative at 0; a tensor as the exponent, `exp(y log x)`.
+ * integers and with a sound derivative at 0; a tensor as the exponent, `exp(y log x)`. Integers to the
+ * power of an integer tensor stay integers, modulo 2^32 (numpy's; a negative exponent, which numpy
+ * refuses, gives 0 unless x is 1 or −1). A negative number as the exponent gives float32.
  *
  * ```ts
  * await pow(array([1, 2, -3]), 2).toArray(); // [1, 4, 9]
+ * await pow(3, array([0, 1, 19], { dtype: "int32" })).toArray(); // [1, 3, 1162261467]
  * ```
  */
 export function pow(x: TensorLike, y: TensorLike): Tensor {
@@ -75,7 +79,10 @@ export function pow(x: TensorLike, y: TensorLike): Tensor {
       float: y < 0 || x.dtype === "bool",
     });
   }
-  return elementwise("pow", [x, y], (a, b) => prims.pow(a, b), FLOAT);
+  return elementwise("pow", [x, y], (a, b) => {
+    if (isInteger(a.aval.dtype)) return wholePower(a, b);
+    return isBool(a) ? prims.pow(asFloat(a), asFloat(b)) : prims.pow(a, b);
+  });
 }
 
 /**
