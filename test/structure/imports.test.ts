@@ -87,7 +87,7 @@ describe("structure", () => {
         if (file.startsWith("src/device/node/") || file === "src/device/dawn.ts") continue;
         for (const spec of imports(file)) {
           const bare = !spec.startsWith(".") && !["fast-check", "webgpu"].includes(spec);
-          if (bare && !spec.startsWith("wgsl_reflect/")) wrong.push(`${file} imports ${spec}`);
+          if (bare) wrong.push(`${file} imports ${spec}`);
         }
       }
     }
