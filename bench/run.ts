@@ -14,6 +14,7 @@ import { parseArgs } from "node:util";
 import { hideDawnWarnings, init } from "dawngrad";
 import { aimsOf } from "./harness/aims.js";
 import type { Context } from "./harness/context.js";
+import { limitsText } from "./harness/limits.js";
 import { describeMachine, whenMeasured } from "./harness/machine.js";
 import { aimsText, introduction, sectionText } from "./harness/report.js";
 import type { Figures, Section } from "./harness/results.js";
@@ -70,9 +71,11 @@ const contains = (text: string, parts: readonly string[]): boolean =>
 function report(): void {
   const kept = keptResults(workloads.map((w) => w.name));
   if (!kept) throw new Error("docs/results/bench is empty: measure something first");
+  const aims = aimsOf(kept.sections, kept.figures);
   const lines = [
     ...introduction(kept.machine, kept.rounds),
-    ...aimsText(aimsOf(kept.sections, kept.figures)),
+    ...aimsText(aims),
+    ...limitsText(aims),
     ...kept.sections.flatMap(sectionText),
   ];
   const text = `${lines.join("\n").trimEnd()}\n`;

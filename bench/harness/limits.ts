@@ -1,0 +1,71 @@
+/** Why an aim that was not reached is out of reach, and how one knows. */
+import type { Aim } from "./report.js";
+
+/** By the beginnings of an aim's work and of what it wants. */
+const reasons: readonly (readonly [work: string, wanted: string, why: string])[] = [
+  [
+    "matmul A·B 512",
+    "≥ 0.95",
+    "The best text is written for this size: it has no guards of edges and one fixed shape. The generated kernel has the same tile; at 1024 there are more multiply-adds to a guard, and the two are equal.",
+  ],
+  [
+    "CNN batch 128",
+    "≤ 1.3× PyTorch",
+    "PyTorch's convolution on one thread (oneDNN, AVX-512) computes more GF/s than this adapter's multiply-adds do without any memory: compare \"conv 3×3 forward\" with the ceilings.",
+  ],
+  [
+    "elementwise chain",
+    "≥ 10",
+    "A shader that only copies is not faster: see the ceilings, measured in the same run.",
+  ],
+  [
+    "row sums",
+    "≥ 15",
+    "A shader that only reads is not faster by much: see the ceilings. lavapipe loads every number of every lane behind a branch of its own.",
+  ],
+  ["column sums", "≥ 10", "As for row sums."],
+  [
+    "MLP 784-512-256-10 batch 16: CR-SAM, ±",
+    "≤ 0.85",
+    "By explain(), the step with ± as one vmap moves 0.88 of the bytes (33.7 against 38.3 MB) and computes 1.04 of the operations. Less takes products that compute w ± ρv as they load.",
+  ],
+  [
+    "MLP 784-512-256-10 batch 128: CR-SAM, ±",
+    "≤ 0.95",
+    "By explain(), the step with ± as one vmap moves 0.89 of the bytes and computes 1.01 of the operations, and products set its pace.",
+  ],
+  [
+    "MLP 784-512-256-10 batch 16: CR-SAM over",
+    "less",
+    "By explain(), it computes 3.26 of the SGD step's operations (129 against 40 million: perturbing and combining half a million parameters counts at batch 16) and moves 2.8 of its bytes.",
+  ],
+  [
+    "host time",
+    "≤ 0.3",
+    "Encoding and submitting the same dispatches without dawngrad takes the second column's time; most of the rest is a host that has slept and finds its caches taken by the driver's threads. In a row, as a training loop calls, it is reached.",
+  ],
+  [
+    "first MLP step, empty",
+    "≤ 3",
+    "lavapipe compiles every shader when it first runs, one after the other: see the note of that section.",
+  ],
+  [
+    "SwiftShader: matmul",
+    "≥ 8",
+    "Loads set the pace there, not arithmetic: see its streaming read, and the note on tiles.",
+  ],
+  ["SwiftShader: MLP", "≤ 40", "Most of it are products, at the pace of the one above."],
+];
+
+/** A line for each aim that was measured and missed. */
+export function limitsText(aims: readonly Aim[]): string[] {
+  const missed = aims.filter((a) => a.met === false);
+  if (missed.length === 0) return [];
+  const lines = missed.map((a) => {
+    const why = reasons.find(
+      ([work, want]) => a.work.startsWith(work) && a.wanted.startsWith(want),
+    );
+    return `- **${a.work}**, ${a.wanted}: ${why ? why[2] : "not explained yet."}`;
+  });
+  return ["What was not reached, and the limit:", "", ...lines, ""];
+}
