@@ -241,13 +241,22 @@ export async function chosen(
     "r-sam",
     tune.sigma.map((sigma) => ({ sigma })),
   );
+  const sam = best.rho;
   await search(
     "cr-sam",
-    tune.code.map(([alpha, beta]) => ({ alpha, beta })),
+    tune.radii.flatMap((r) =>
+      tune.code.map(([alpha, beta]) => ({ alpha, beta, ...(r !== 1 && { codeRho: r * sam }) })),
+    ),
   );
   await search(
     "cr-sam-paper",
-    tune.paper.map(([paperAlpha, paperBeta]) => ({ paperAlpha, paperBeta })),
+    tune.radii.flatMap((r) =>
+      tune.paper.map(([paperAlpha, paperBeta]) => ({
+        paperAlpha,
+        paperBeta,
+        ...(r !== 1 && { paperRho: r * sam }),
+      })),
+    ),
   );
   return best;
 }

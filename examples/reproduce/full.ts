@@ -41,6 +41,7 @@ const search = (epochs: number, heldOut: number): Tuning => ({
   weightDecay: [5e-4, 1e-3],
   rho: [0.05, 0.1, 0.2],
   sigma: [0.005, 0.01, 0.02],
+  radii: [1],
   code: [
     [0.1, 0.01],
     [0.5, 0.1],

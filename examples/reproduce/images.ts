@@ -25,6 +25,10 @@ export type Source = Dataset | ImageFolder;
 export interface Images {
   readonly train: Source;
   readonly test: Source;
+  /** Official training images that no run of the experiment trains on, in a random order. */
+  readonly unused?: Dataset;
+  /** The fraction of wrong labels. */
+  readonly noise: number;
   /** Shape of an image as the network sees it. */
   readonly inputShape: readonly number[];
   readonly mean: readonly number[];
@@ -97,11 +101,16 @@ export async function readImages(e: Experiment, folders: Folders): Promise<Image
   const part = first(test, Math.min(e.testSize ?? test.size, test.size));
   if (!(chosen instanceof Dataset)) {
     const inputShape = [fileSide, fileSide, 3];
-    return { train: chosen, test: part, inputShape, ...imagenetStatistics };
+    return { train: chosen, test: part, noise: 0, inputShape, ...imagenetStatistics };
   }
-  const train = e.noise === 0 ? chosen : labelNoise(chosen, { fraction: e.noise, seed: dataSeed });
-  return { train, test: part, inputShape: train.inputShape, ...statistics(train) };
+  const train = noisy(chosen, e.noise, dataSeed);
+  const [, unused] = (all as Dataset).split(chosen.size, { seed: dataSeed }); // as sample() orders them
+  const { inputShape } = train;
+  return { train, test: part, unused, noise: e.noise, inputShape, ...statistics(train) };
 }
+
+const noisy = (images: Dataset, fraction: number, seed: number): Dataset =>
+  fraction === 0 ? images : labelNoise(images, { fraction, seed });
 
 function sample(source: Source, count: number): Source {
   if (count === source.size) return source;
@@ -118,9 +127,15 @@ export function first(source: Source, count: number): Source {
   );
 }
 
-/** A part of the training images is held out, and plays the test set. */
+/**
+ * Images of the training file play the test set: such as no run trains on, where there are enough, with as many
+ * wrong labels as the others; else a part of those that runs train on.
+ */
 export function heldOut(images: Images, count: number): Images {
-  const { train: all } = images;
+  const { train: all, unused, noise } = images;
+  if (unused && unused.size >= count) {
+    return { ...images, test: noisy(unused.take(count), noise, dataSeed + 1) };
+  }
   if (all instanceof Dataset) {
     const [test, train] = all.split(count, { seed: dataSeed });
     return { ...images, train, test };

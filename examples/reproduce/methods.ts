@@ -30,19 +30,34 @@ export const comparedWith: Partial<Record<MethodName, readonly MethodName[]>> = 
   "cr-sam-paper": ["sam", "cr-sam-paper-control", "sam-double"],
 };
 
+/** The radius of a method, before what multiplies it. */
+function radiusOf(name: MethodName, h: Hyper): number {
+  switch (name) {
+    case "cr-sam":
+    case "cr-sam-control":
+      return h.codeRho ?? h.rho;
+    case "cr-sam-paper":
+    case "cr-sam-paper-control":
+      return h.paperRho ?? h.rho;
+    default:
+      return h.rho;
+  }
+}
+
 /** The hyperparameters that a method uses, as text. */
 export function settingsOf(name: MethodName, h: Hyper): string {
   const base = `lr ${short(h.lr)}, wd ${short(h.weightDecay)}`;
-  const sharp = `${base}, ρ ${short(h.rho)}`;
+  const rho = radiusOf(name, h);
+  const sharp = `${base}, ρ ${short(rho)}`;
   switch (name) {
     case "base":
       return base;
     case "r-sam":
       return `${sharp}, σ ${short(h.sigma)}`;
     case "sam-double":
-      return `${base}, ρ ${short(2 * h.rho)}`;
+      return `${base}, ρ ${short(2 * rho)}`;
     case "cr-sam-control":
-      return `${base}, ρ ${short(h.rho * (1 + 2 * h.beta))}`;
+      return `${base}, ρ ${short(rho * (1 + 2 * h.beta))}`;
     case "cr-sam":
       return `${sharp}, α ${short(h.alpha)}, β ${short(h.beta)}`;
     case "cr-sam-paper-control":
@@ -64,30 +79,31 @@ export function gradientFunction<P, S, B>(
   h: Hyper,
   lanes: "vmap" | "sequential" = "vmap",
 ): Gradient<P, S, B> {
+  const rho = radiusOf(name, h);
   switch (name) {
     case "base":
       return base;
     case "sam":
-      return sam({ rho: h.rho })(base);
+      return sam({ rho })(base);
     case "sam-double":
-      return sam({ rho: 2 * h.rho })(base);
+      return sam({ rho: 2 * rho })(base);
     case "r-sam":
-      return rSam({ rho: h.rho, sigma: h.sigma })(base);
+      return rSam({ rho, sigma: h.sigma })(base);
     case "cr-sam":
-      return crSam({ rho: h.rho, alpha: h.alpha, beta: h.beta, lanes })(base);
+      return crSam({ rho, alpha: h.alpha, beta: h.beta, lanes })(base);
     case "cr-sam-control":
-      return sam({ rho: h.rho * (1 + 2 * h.beta) })(base);
+      return sam({ rho: rho * (1 + 2 * h.beta) })(base);
     case "cr-sam-paper":
       return crSam({
         variant: "paper",
-        rho: h.rho,
+        rho,
         alpha: h.paperAlpha,
         beta: h.paperBeta,
         floor: { A: h.floorA, B: h.floorB },
         lanes,
       })(base);
     case "cr-sam-paper-control":
-      return paperControl(base, h);
+      return paperControl(base, h, rho);
   }
 }
 
@@ -96,15 +112,15 @@ export function gradientFunction<P, S, B>(
  * B = 2ρ‖g‖, which without a floor is ρ + β/‖g‖.
  */
 const paperControl =
-  <P, S, B>(base: Base<P, S, B>, h: Hyper): Gradient<P, S, B> =>
+  <P, S, B>(base: Base<P, S, B>, h: Hyper, radius: number): Gradient<P, S, B> =>
   (params, state, batch, key) => {
     // The member's own clean pass is this one: one program computes it once.
     const { grads } = base(params, state, batch, key);
-    const slope = maximum(mul(tree.norm(grads), 2 * h.rho), h.floorB);
+    const slope = maximum(mul(tree.norm(grads), 2 * radius), h.floorB);
     const rho = slope
       .pow(-1)
       .mul(2 * h.paperBeta)
       .add(1)
-      .mul(h.rho);
+      .mul(radius);
     return sam({ rho })(base)(params, state, batch, key);
   };

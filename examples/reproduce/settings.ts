@@ -56,6 +56,9 @@ export interface Hyper {
   readonly paperBeta: number;
   readonly floorA: number;
   readonly floorB: number;
+  /** Radii of CR-SAM's forms where the search gave them another than SAM's. */
+  readonly codeRho?: number;
+  readonly paperRho?: number;
 }
 
 export type Augmentation = "none" | "basic" | "cutout" | "autoaugment";
@@ -102,6 +105,8 @@ export interface Tuning {
   readonly weightDecay: readonly number[];
   readonly rho: readonly number[];
   readonly sigma: readonly number[];
+  /** Radii tried with every (α, β), as multiples of the one found for SAM: CR-SAM reaches further by itself. */
+  readonly radii: readonly number[];
   /** Pairs (α, β) of the code form and of the paper form. */
   readonly code: readonly (readonly [number, number])[];
   readonly paper: readonly (readonly [number, number])[];

@@ -27,13 +27,15 @@ const smallMlp: Experiment = {
   methods: [...all, "sam-double"],
   hyper: { ...published, lr: 0.1, weightDecay: 5e-4 },
   tune: {
-    epochs: 12,
-    seeds: 3,
-    heldOut: 500,
-    lr: [0.02, 0.05, 0.1, 0.2],
+    // As long as the runs themselves: after half the epochs a smaller radius looks better than it is.
+    epochs: 25,
+    seeds: 5,
+    heldOut: 4000,
+    lr: [0.01, 0.02, 0.05, 0.1],
     weightDecay: [5e-4],
-    rho: [0.02, 0.05, 0.1, 0.2],
+    rho: [0.02, 0.05, 0.1, 0.2, 0.4],
     sigma: [0.005, 0.02],
+    radii: [1, 0.5],
     code: [
       [0.1, 0.01],
       [0.5, 0.1],

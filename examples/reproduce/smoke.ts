@@ -26,6 +26,7 @@ const smokeMlp: Experiment = {
     weightDecay: [1e-3],
     rho: [0.1],
     sigma: [0.01],
+    radii: [1],
     code: [[0.1, 0.01]],
     paper: [[0.1, 0.01]],
   },

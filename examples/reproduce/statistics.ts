@@ -14,12 +14,19 @@ export function std(xs: readonly number[]): number {
 /** Fewest pairs for which a two-sided Wilcoxon test can reach 5% at all: 2·2⁻⁶ = 0.03. */
 export const fewestPairs = 6;
 
+/** Differences of accuracies that are equal must be so in their last bit too, or ties count as none. */
+const withoutRounding = (difference: number, scale: number): number =>
+  Math.round(difference / (scale * 1e-12)) * (scale * 1e-12);
+
 /**
  * Two-sided Wilcoxon signed-rank test of paired values; NaN where there are too few pairs to say
- * anything, 1 where all pairs are equal.
+ * anything, 1 where all pairs are equal. The library's p is exact without ties, and of a normal
+ * distribution with tie correction where absolute differences are equal (accuracies are multiples of one
+ * over the number of images).
  */
 export function pairedP(a: readonly number[], b: readonly number[]): number {
-  const d = a.map((x, i) => x - b[i]!).filter((x) => x !== 0);
+  const scale = Math.max(...a.map(Math.abs), ...b.map(Math.abs)) || 1;
+  const d = a.map((x, i) => withoutRounding(x - b[i]!, scale)).filter((x) => x !== 0);
   if (a.length < fewestPairs) return Number.NaN;
   return d.length === 0 ? 1 : wilcoxon(d).pValue;
 }

@@ -3,12 +3,14 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { evalShape, random, type Tensor, tree } from "dawngrad";
+import type { Dataset } from "dawngrad/data";
 import { gradientOf } from "dawngrad/optim";
 import { hostArray, reference } from "dawngrad/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { corrupted, corruptions } from "../../examples/reproduce/corruptions.js";
+import { heldOut, readImages } from "../../examples/reproduce/images.js";
 import { reproduce } from "../../examples/reproduce/main.js";
-import { gradientFunction } from "../../examples/reproduce/methods.js";
+import { gradientFunction, settingsOf } from "../../examples/reproduce/methods.js";
 import { networkOf } from "../../examples/reproduce/networks.js";
 import { scales } from "../../examples/reproduce/scales.js";
 import { holm, pairedP } from "../../examples/reproduce/statistics.js";
@@ -140,7 +142,48 @@ test("the full scale has the paper's networks on the paper's data, with the sear
   expect([...table1, ...table2].every((e) => e.tune !== undefined)).toBe(true);
 });
 
+test("what is held out is no image that a run trains or is tested on, and as noisy as those", async () => {
+  const e = scales.small.table1.find(({ name }) => name === "mlp-mnist")!;
+  const images = await readImages(e, {});
+  const { train, test: held } = heldOut(images, 500) as { train: Dataset; test: Dataset };
+  expect([train, held.size]).toEqual([images.train, 500]);
+  const keys = (d: Dataset) =>
+    Array.from({ length: d.size }, (_, i) => Buffer.from(d.get(i).image).toString("base64"));
+  const known = new Map([...keys(train), ...keys(images.test as Dataset)].map((k) => [k, true]));
+  expect(keys(held).filter((k) => known.has(k))).toEqual([]);
+  // The same images with their true labels: 20% of the others are wrong.
+  const clean = images.unused!.take(500).labels;
+  expect(held.labels.filter((label, i) => label !== clean[i]).length).toBe(100);
+  // Where nothing is unused, a part of the training images.
+  const { unused: _, ...all } = images;
+  const split = heldOut(all, 500);
+  expect([split.train.size, split.test.size]).toEqual([train.size - 500, 500]);
+});
+
+test("a form of CR-SAM and its control have the radius that was found for the form", () => {
+  const h = {
+    ...scales.small.table1[0]!.hyper,
+    rho: 0.1,
+    beta: 0.5,
+    codeRho: 0.03,
+    paperRho: 0.05,
+  };
+  expect(settingsOf("sam", h)).toContain("ρ 0.1");
+  expect(settingsOf("cr-sam", h)).toContain("ρ 0.03");
+  expect(settingsOf("cr-sam-control", h)).toContain("ρ 0.06");
+  expect(settingsOf("cr-sam-paper", h)).toContain("ρ 0.05");
+});
+
 describe("statistics", () => {
+  test("differences that rounding alone tells apart are ties", () => {
+    // 0.3 − 0.2 and 0.2 − 0.1 are not the same double.
+    const a = [0.3, 0.2, 0.7, 0.8, 0.9, 0.6, 0.5, 0.4];
+    const b = [0.2, 0.1, 0.6, 0.7, 0.8, 0.5, 0.4, 0.3];
+    const even = a.map(() => 1);
+    const zero = a.map(() => 0);
+    expect(new Set(a.map((x, i) => x - b[i]!)).size).toBeGreaterThan(1);
+    expect(pairedP(a, b)).toBe(pairedP(even, zero));
+  });
   test("Wilcoxon's exact test: ten differences of one sign have p = 2/2¹⁰", () => {
     const a = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
     expect(
