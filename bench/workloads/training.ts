@@ -85,6 +85,8 @@ export async function familySteps(context: Context, model: Model): Promise<Table
     const overSgd = pairedRatio(t.samples, sgd.samples);
     context.figures.set(`${model.name} ${method}: dispatches`, plan.dispatches);
     context.figures.set(`${model.name} ${method}: over SGD`, overSgd.median);
+    const total = (f: (k: (typeof plan.kernels)[number]) => number) =>
+      figure(plan.kernels.reduce((n, k) => n + f(k), 0) / 1e6);
     context.log(`  ${label[method]}: ${t.ms.median.toFixed(2)} ms, ${plan.dispatches} dispatches`);
     return [
       label[method],
@@ -92,6 +94,8 @@ export async function familySteps(context: Context, model: Model): Promise<Table
       withRange(overSgd),
       String(plan.dispatches),
       String(plan.submits),
+      total((k) => k.flops),
+      total((k) => k.bytesRead + k.bytesWritten),
       torch ? figure(torch.ms.median) : "—",
       torch ? figure(pairedRatio(t.samples, torch.samples).median) : "—",
     ];
@@ -111,6 +115,8 @@ export async function familySteps(context: Context, model: Model): Promise<Table
       "relative to SGD",
       "dispatches",
       "submissions",
+      "million operations",
+      "MB moved",
       "PyTorch 1 thread, ms",
       "dawngrad / PyTorch",
     ],

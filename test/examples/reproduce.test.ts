@@ -149,7 +149,7 @@ test("what is held out is no image that a run trains or is tested on, and as noi
   expect([train, held.size]).toEqual([images.train, 500]);
   const keys = (d: Dataset) =>
     Array.from({ length: d.size }, (_, i) => Buffer.from(d.get(i).image).toString("base64"));
-  const known = new Map([...keys(train), ...keys(images.test as Dataset)].map((k) => [k, true]));
+  const known = new Set([...keys(train), ...keys(images.test as Dataset)]);
   expect(keys(held).filter((k) => known.has(k))).toEqual([]);
   // The same images with their true labels: 20% of the others are wrong.
   const clean = images.unused!.take(500).labels;
